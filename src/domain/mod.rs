@@ -1,0 +1,17 @@
+//! What a story is and what may happen to it. Pure: no I/O, no async, no clock, no randomness.
+
+mod event;
+mod gate;
+mod id;
+mod next;
+mod plan;
+mod story;
+mod task;
+
+pub use event::*;
+pub use gate::*;
+pub use id::*;
+pub use next::*;
+pub use plan::*;
+pub use story::*;
+pub use task::*;
