@@ -146,7 +146,7 @@ fn check_task(index: usize, draft: TaskDraft, faults: &mut Vec<Fault>) -> Option
     let name = draft.id.clone().filter(|id| !id.is_empty()).map_or(format!("#{}", index + 1), |id| id.escape_debug().take(60).collect());
     let before = faults.len();
     let mut fault = |message: String| faults.push(Fault { task: Some(name.clone()), message });
-    let mut parse = |text: &str, fault: &mut dyn FnMut(String)| TaskId::parse(text).map_err(|why| fault(why)).ok();
+    let parse = |text: &str, fault: &mut dyn FnMut(String)| TaskId::parse(text).map_err(|why| fault(why)).ok();
     let id = match &draft.id {
         None => {
             fault("it has no id".into());

@@ -1,1 +1,502 @@
-//! (Being written.)
+//! The story: the fold of its events, and the questions one may ask of it.
+
+use super::task::illegal;
+use super::{
+    AddedOrder, Cancel, Culprit, Event, GateReport, Illegal, Mode, Oid, Outcome, Plan, PlanAccepted, Published, Red, RunId, RunOutcome,
+    Scope, StopReason, StoryCreated, StoryId, Task, TaskId, Usage, Verdict, Work,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Seed wire values of a story's status. Derived, never stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum StoryStatus {
+    Created,
+    Analyzing,
+    Analyzed,
+    Planning,
+    Planned,
+    Executing,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+/// Seed wire values of the orchestrator's status. Derived, never stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum OrchestratorStatus {
+    NotDecomposed,
+    Decomposed,
+    Running,
+    WaitingForGate,
+    Completed,
+    Failed,
+}
+
+/// A commit of the story branch and its tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tip {
+    pub commit: Oid,
+    pub tree: Oid,
+}
+
+/// What was gathered about the repository.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Analysis {
+    pub facts: serde_json::Value,
+    /// A model's reading of the facts: untrusted text.
+    pub reading: Option<String>,
+}
+
+/// How the plan came about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanOrigin {
+    pub planner: String,
+    pub added_orders: Vec<AddedOrder>,
+    pub include_tests: bool,
+}
+
+/// A run that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    pub id: RunId,
+    pub scope: Scope,
+    pub mode: Mode,
+    /// The wave that a run of scope `wave` is to finish.
+    pub wave: u32,
+    pub max_parallelism: u32,
+    pub cancel: Option<Cancel>,
+    /// Set when the run must not start anything more.
+    pub stop: Option<(StopReason, String)>,
+    pub started_at: Timestamp,
+    /// Position of the request in the log, where a reader of this run starts.
+    pub since: i64,
+}
+
+/// The last run that ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastRun {
+    pub id: RunId,
+    pub since: i64,
+    pub ended_at: Timestamp,
+    #[serde(flatten)]
+    pub outcome: RunOutcome,
+}
+
+/// A rate limit that holds the whole run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Throttle {
+    pub until: Timestamp,
+    pub parallelism: u32,
+}
+
+/// What gates have said so far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gates {
+    /// Verdict by tree: no tree is gated twice in a run.
+    pub verdicts: BTreeMap<Oid, Verdict>,
+    /// The commit being gated now, and for which wave.
+    pub running: Option<(Oid, u32)>,
+    /// Highest wave of the plan whose gate allows going on.
+    pub wave: u32,
+    /// The last commit that a gate allowed.
+    pub good: Option<Oid>,
+    pub red: Option<Red>,
+    /// The last report: what status shows.
+    pub last: Option<GateReport>,
+    pub last_wave: u32,
+}
+
+/// How far the merge ceremony is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Completion {
+    Open,
+    Started,
+    Squashed {
+        base: Oid,
+        tip: Oid,
+        commit: Oid,
+    },
+    Done {
+        commit: Oid,
+        at: Timestamp,
+        #[serde(flatten)]
+        how: Published,
+    },
+}
+
+/// A story and all that happened to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Story {
+    pub id: StoryId,
+    #[serde(flatten)]
+    pub created: StoryCreated,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    /// Position of the last event folded in.
+    pub seq: i64,
+    pub analysis: Option<Analysis>,
+    pub analyzing: bool,
+    pub planning: bool,
+    /// Why the last analysis or planning did not work, until the next one does.
+    pub trouble: Option<String>,
+    pub plan: Option<PlanOrigin>,
+    pub max_parallelism: u32,
+    #[serde(skip)]
+    pub tasks: Vec<Task>,
+    pub tip: Tip,
+    pub run: Option<Run>,
+    pub last_run: Option<LastRun>,
+    pub throttle: Option<Throttle>,
+    pub gates: Gates,
+    pub completion: Completion,
+    pub worktrees_removed: bool,
+}
+
+impl Story {
+    /// The story that its first event makes.
+    #[must_use]
+    pub fn create(id: StoryId, created: StoryCreated, at: Timestamp, seq: i64) -> Story {
+        let tip = Tip { commit: created.base_commit.clone(), tree: created.base_tree.clone() };
+        Story {
+            id,
+            created,
+            created_at: at,
+            updated_at: at,
+            seq,
+            analysis: None,
+            analyzing: false,
+            planning: false,
+            trouble: None,
+            plan: None,
+            max_parallelism: 4,
+            tasks: vec![],
+            tip,
+            run: None,
+            last_run: None,
+            throttle: None,
+            gates: Gates::default(),
+            completion: Completion::Open,
+            worktrees_removed: false,
+        }
+    }
+
+    #[must_use]
+    pub fn task(&self, id: &TaskId) -> Option<&Task> {
+        self.tasks.iter().find(|task| task.id() == id)
+    }
+    #[must_use]
+    pub fn wave_count(&self) -> u32 {
+        self.tasks.iter().map(|task| task.planned.wave).max().unwrap_or(0)
+    }
+    /// Whether any agent has ever run for this story: from then on the plan stays.
+    #[must_use]
+    pub fn has_run(&self) -> bool {
+        self.tasks.iter().any(|task| !task.attempts.is_empty())
+    }
+    /// Highest wave up to which every task is over.
+    #[must_use]
+    pub fn settled_wave(&self) -> u32 {
+        let open = self.tasks.iter().filter(|task| !task.is_over()).map(|task| task.planned.wave).min();
+        open.map_or(self.wave_count(), |wave| wave - 1)
+    }
+    /// Lowest wave with a task that has not landed, else the last: what people call the current wave.
+    #[must_use]
+    pub fn current_wave(&self) -> u32 {
+        if !self.has_run() {
+            return 0;
+        }
+        self.tasks.iter().filter(|task| !task.has_landed()).map(|task| task.planned.wave).min().unwrap_or(self.wave_count())
+    }
+    #[must_use]
+    pub fn all_landed(&self) -> bool {
+        !self.tasks.is_empty() && self.tasks.iter().all(|task| matches!(task.work, Work::Landed { .. }))
+    }
+    /// What the gate says about exactly the tip.
+    #[must_use]
+    pub fn tip_verdict(&self) -> Option<Verdict> {
+        self.gates.verdicts.get(&self.tip.tree).copied()
+    }
+    /// Every task landed and the gate allows exactly the tip: ready for the merge ceremony.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.all_landed() && self.gates.red.is_none() && self.tip_verdict().is_some_and(Verdict::allows)
+    }
+    /// What all attempts together used.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let ends = self.tasks.iter().flat_map(|task| &task.attempts).filter_map(|attempt| attempt.ended.as_ref());
+        ends.fold(Usage::default(), |sum, end| Usage {
+            input_tokens: sum.input_tokens + end.usage.input_tokens,
+            output_tokens: sum.output_tokens + end.usage.output_tokens,
+            cached_tokens: sum.cached_tokens + end.usage.cached_tokens,
+            requests: sum.requests + end.usage.requests,
+            premium_requests: sum.premium_requests + end.usage.premium_requests,
+            nano_credits: sum.nano_credits + end.usage.nano_credits,
+            duration_ms: sum.duration_ms + end.usage.duration_ms,
+        })
+    }
+
+    #[must_use]
+    pub fn orchestrator_status(&self) -> OrchestratorStatus {
+        if self.tasks.is_empty() {
+            return OrchestratorStatus::NotDecomposed;
+        }
+        if self.run.is_some() {
+            let only_gate = self.gates.running.is_some() && !self.tasks.iter().any(|task| matches!(task.work, Work::Running { .. }));
+            return if only_gate { OrchestratorStatus::WaitingForGate } else { OrchestratorStatus::Running };
+        }
+        if self.is_complete() {
+            return OrchestratorStatus::Completed;
+        }
+        match self.last_run.as_ref().map(|run| &run.outcome) {
+            Some(RunOutcome::Failed { .. } | RunOutcome::Stopped { .. }) => OrchestratorStatus::Failed,
+            Some(RunOutcome::Finished | RunOutcome::Cancelled) | None => OrchestratorStatus::Decomposed,
+        }
+    }
+
+    #[must_use]
+    pub fn status(&self) -> StoryStatus {
+        if self.analyzing {
+            return StoryStatus::Analyzing;
+        }
+        if self.planning {
+            return StoryStatus::Planning;
+        }
+        if self.run.is_some() {
+            return StoryStatus::Executing;
+        }
+        match (self.orchestrator_status(), self.last_run.as_ref().map(|run| &run.outcome)) {
+            (OrchestratorStatus::Completed, _) => StoryStatus::Completed,
+            (_, Some(RunOutcome::Cancelled)) => StoryStatus::Cancelled,
+            (OrchestratorStatus::Failed, _) => StoryStatus::Failed,
+            (_, Some(_)) => StoryStatus::Executing,
+            (OrchestratorStatus::NotDecomposed, None) if self.trouble.is_some() && self.analysis.is_none() => StoryStatus::Failed,
+            (OrchestratorStatus::NotDecomposed, None) if self.analysis.is_some() => StoryStatus::Analyzed,
+            (OrchestratorStatus::NotDecomposed, None) => StoryStatus::Created,
+            (_, None) => StoryStatus::Planned,
+        }
+    }
+
+    /// The only way a story changes. Refuses what cannot follow; the store calls it inside the transaction.
+    ///
+    /// # Errors
+    /// [`Illegal`] names the event and the state that refused it.
+    pub fn apply(mut self, event: &Event, at: Timestamp, seq: i64) -> Result<Story, Illegal> {
+        self.seq = seq;
+        self.updated_at = at;
+        if let Some(id) = event.task().cloned() {
+            return self.apply_to_task(&id, event, at);
+        }
+        self.apply_to_story(event, at, seq)
+    }
+
+    fn apply_to_task(mut self, id: &TaskId, event: &Event, at: Timestamp) -> Result<Story, Illegal> {
+        let refuse = |state: &str| Err(Illegal { event: illegal(&"", event).event, state: state.into() });
+        let needs_run = !matches!(event, Event::TaskRetried { .. });
+        if needs_run && self.run.is_none() {
+            return refuse("a story without an active run");
+        }
+        if !needs_run && self.run.is_some() {
+            return refuse("a story with an active run");
+        }
+        let Some(index) = self.tasks.iter().position(|task| task.id() == id) else {
+            return refuse(&format!("a plan without task `{id}`"));
+        };
+        if let Event::AttemptStarted(_) = event
+            && let Some(missing) = self.missing_dependency(&self.tasks[index])
+        {
+            return refuse(&format!("a task whose dependency `{missing}` has not landed"));
+        }
+        if let Event::TaskLanded { onto, .. } = event
+            && *onto != self.tip.commit
+        {
+            return refuse("a tip that has moved");
+        }
+        self.tasks[index] = self.tasks[index].clone().apply(event, at)?;
+        self.after_task_event(id, event);
+        Ok(self)
+    }
+
+    /// What an event of a task means for the rest of the story.
+    fn after_task_event(&mut self, id: &TaskId, event: &Event) {
+        match event {
+            Event::TaskLanded { commit, tree, .. } => self.tip = Tip { commit: commit.clone(), tree: tree.clone() },
+            Event::AttemptEnded(e) => self.after_attempt(&e.outcome, e.resume_at),
+            Event::CulpritFound { .. } => {
+                if let Some(red) = &mut self.gates.red {
+                    red.culprit = Culprit::Task { task: id.clone() };
+                }
+            }
+            Event::RepairFailed { error, .. } => {
+                if let Some(red) = &mut self.gates.red {
+                    red.culprit = Culprit::Nobody { why: format!("`{id}` could not repair it: {error}") };
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn after_attempt(&mut self, outcome: &Outcome, resume_at: Option<Timestamp>) {
+        let Some(run) = &mut self.run else { return };
+        let stop = match outcome {
+            Outcome::NeedsLogin { detail } => Some((StopReason::NeedsLogin, detail)),
+            Outcome::Quota { detail } => Some((StopReason::Quota, detail)),
+            Outcome::Policy { detail } => Some((StopReason::Policy, detail)),
+            Outcome::Unavailable { detail } => Some((StopReason::Unavailable, detail)),
+            _ => None,
+        };
+        if let Some((reason, detail)) = stop {
+            run.stop.get_or_insert((reason, detail.clone()));
+        }
+        let limit = run.max_parallelism;
+        let now = self.throttle.as_ref().map_or(limit, |throttle| throttle.parallelism);
+        match (outcome, resume_at) {
+            // Halved at a limit, one more for each good end: the classic probe for a rate that is not known.
+            (Outcome::RateLimited { .. }, Some(until)) => self.throttle = Some(Throttle { until, parallelism: (now / 2).max(1) }),
+            (Outcome::Done, _) if now + 1 >= limit => self.throttle = None,
+            (Outcome::Done, _) => {
+                if let Some(throttle) = &mut self.throttle {
+                    throttle.parallelism += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    // tidy: flat match
+    fn apply_to_story(mut self, event: &Event, at: Timestamp, seq: i64) -> Result<Story, Illegal> {
+        let refuse = |state: &str| Err(Illegal { event: illegal(&"", event).event, state: state.into() });
+        let idle = self.run.is_none();
+        match event {
+            Event::StoryCreated(_) => return refuse("a story that exists"),
+            Event::Noted { .. } => {}
+            Event::AnalysisStarted if idle => self.analyzing = true,
+            Event::AnalysisFinished { facts, reading } if self.analyzing => {
+                self.analysis = Some(Analysis { facts: facts.clone(), reading: reading.clone() });
+                (self.analyzing, self.trouble) = (false, None);
+            }
+            Event::AnalysisFailed { error } if self.analyzing => (self.analyzing, self.trouble) = (false, Some(error.clone())),
+            Event::PlanningStarted { .. } if idle && !self.has_run() => self.planning = true,
+            Event::PlanAccepted(accepted) if self.planning => self.accept_plan(accepted),
+            Event::PlanningFailed { error } if self.planning => (self.planning, self.trouble) = (false, Some(error.clone())),
+            Event::RunRequested { run, scope, mode, max_parallelism } => {
+                let closed = matches!(self.completion, Completion::Squashed { .. } | Completion::Done { .. });
+                if !idle || self.tasks.is_empty() || self.planning || closed || self.worktrees_removed {
+                    return refuse(if idle { "a story without a plan to run" } else { "a story with an active run" });
+                }
+                for task in &mut self.tasks {
+                    *task = task.clone().apply(event, at)?;
+                }
+                self.start_run(*run, *scope, *mode, max_parallelism.unwrap_or(self.max_parallelism), at, seq);
+            }
+            Event::CancelRequested { run, how } if self.run.as_ref().is_some_and(|active| active.id == *run) => {
+                if let Some(active) = &mut self.run {
+                    active.cancel = active.cancel.max(Some(*how));
+                }
+            }
+            Event::RunEnded { run, outcome } if self.run.as_ref().is_some_and(|active| active.id == *run) => {
+                if self.tasks.iter().any(|task| matches!(task.work, Work::Running { .. })) {
+                    return refuse("a run with a running attempt");
+                }
+                let since = self.run.as_ref().map_or(0, |active| active.since);
+                self.last_run = Some(LastRun { id: *run, since, ended_at: at, outcome: outcome.clone() });
+                (self.run, self.throttle, self.gates.running) = (None, None, None);
+            }
+            Event::GateStarted { commit, wave, .. } => self.gates.running = Some((commit.clone(), *wave)),
+            Event::GateFinished { wave, report } => self.gate_finished(*wave, report),
+            Event::CulpritUnknown { commit, why } if self.gates.red.as_ref().is_some_and(|red| red.commit == *commit) => {
+                if let Some(red) = &mut self.gates.red {
+                    red.culprit = Culprit::Nobody { why: why.clone() };
+                }
+            }
+            Event::CompletionStarted if idle && !matches!(self.completion, Completion::Done { .. }) => {
+                if self.completion == Completion::Open {
+                    self.completion = Completion::Started;
+                }
+            }
+            Event::BaseBrought { onto, commit, tree, .. } if self.completion == Completion::Started && *onto == self.tip.commit => {
+                self.tip = Tip { commit: commit.clone(), tree: tree.clone() };
+            }
+            Event::Squashed { base, tip, commit }
+                if self.completion == Completion::Started && *tip == self.tip.commit && self.tip_verdict().is_some_and(Verdict::allows) =>
+            {
+                self.completion = Completion::Squashed { base: base.clone(), tip: tip.clone(), commit: commit.clone() };
+            }
+            Event::StoryPublished { commit, how } if matches!(&self.completion, Completion::Squashed { commit: c, .. } if c == commit) => {
+                self.completion = Completion::Done { commit: commit.clone(), at, how: how.clone() };
+            }
+            Event::CompletionFailed { .. } => {
+                if self.completion == Completion::Started {
+                    self.completion = Completion::Open;
+                }
+            }
+            Event::WorktreesRemoved { .. } if idle => self.worktrees_removed = true,
+            _ => return refuse(&format!("a story that is {:?}/{:?}", self.status(), self.orchestrator_status())),
+        }
+        Ok(self)
+    }
+
+    fn accept_plan(&mut self, accepted: &PlanAccepted) {
+        self.tasks = accepted.tasks.iter().cloned().map(Task::new).collect();
+        self.plan = Some(PlanOrigin {
+            planner: accepted.planner.clone(),
+            added_orders: accepted.added_orders.clone(),
+            include_tests: accepted.include_tests,
+        });
+        self.max_parallelism = accepted.max_parallelism;
+        (self.planning, self.trouble) = (false, None);
+    }
+
+    fn start_run(&mut self, id: RunId, scope: Scope, mode: Mode, max_parallelism: u32, at: Timestamp, since: i64) {
+        let open = self.tasks.iter().filter(|task| !task.is_over()).map(|task| task.planned.wave).min();
+        let wave = open.unwrap_or(self.wave_count());
+        self.run = Some(Run { id, scope, mode, wave, max_parallelism, cancel: None, stop: None, started_at: at, since });
+        // What is retried has to be gated again, also in a wave whose gate allowed what had landed by then.
+        self.gates.wave = open.map_or(self.gates.wave, |open| self.gates.wave.min(open - 1));
+        // A red verdict is looked at again: what was outside the tree may have been mended. A green one stays true.
+        self.gates.verdicts.retain(|_, verdict| verdict.allows());
+        (self.gates.red, self.gates.running) = (None, None);
+        self.completion = Completion::Open;
+    }
+
+    fn gate_finished(&mut self, wave: u32, report: &GateReport) {
+        let gates = &mut self.gates;
+        if gates.running.as_ref().is_some_and(|(commit, _)| *commit == report.commit) {
+            gates.running = None;
+        }
+        // A bisection gates old commits too (wave 0): they tell about their tree and nothing else.
+        gates.verdicts.insert(report.tree.clone(), report.verdict);
+        if wave == 0 {
+            return;
+        }
+        (gates.last, gates.last_wave) = (Some(report.clone()), wave);
+        if report.verdict.allows() {
+            gates.wave = gates.wave.max(wave);
+            gates.good = Some(report.commit.clone());
+            gates.red = None;
+        } else {
+            let repairs = gates.red.as_ref().map_or(0, |red| red.repairs + 1);
+            gates.red = Some(Red { commit: report.commit.clone(), culprit: Culprit::Sought, repairs });
+        }
+    }
+
+    /// The first dependency of `task` that has not landed.
+    #[must_use]
+    pub fn missing_dependency(&self, task: &Task) -> Option<TaskId> {
+        task.planned.depends_on.iter().find(|id| !self.task(id).is_some_and(Task::has_landed)).cloned()
+    }
+    /// The plan as it was accepted.
+    #[must_use]
+    pub fn plan(&self) -> Option<Plan> {
+        let origin = self.plan.as_ref()?;
+        Some(Plan { tasks: self.tasks.iter().map(|task| task.planned.clone()).collect(), added_orders: origin.added_orders.clone() })
+    }
+}
