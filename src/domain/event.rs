@@ -211,6 +211,12 @@ pub enum Event {
         run: RunId,
         how: Cancel,
     },
+    /// The run cannot go on: nothing new starts, what runs is asked to stop.
+    RunStopped {
+        run: RunId,
+        reason: StopReason,
+        detail: String,
+    },
     RunEnded {
         run: RunId,
         #[serde(flatten)]
@@ -255,6 +261,12 @@ pub enum Event {
         task: TaskId,
     },
 
+    /// A person committed to the story branch: their commit is the tip from now on.
+    TipAdopted {
+        onto: Oid,
+        commit: Oid,
+        tree: Oid,
+    },
     GateStarted {
         commit: Oid,
         tree: Oid,
@@ -335,7 +347,9 @@ impl Event {
             | Event::PlanningFailed { .. }
             | Event::RunRequested { .. }
             | Event::CancelRequested { .. }
+            | Event::RunStopped { .. }
             | Event::RunEnded { .. }
+            | Event::TipAdopted { .. }
             | Event::GateStarted { .. }
             | Event::GateFinished { .. }
             | Event::CulpritUnknown { .. }

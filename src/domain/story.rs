@@ -402,6 +402,14 @@ impl Story {
                     active.cancel = active.cancel.max(Some(*how));
                 }
             }
+            Event::RunStopped { run, reason, detail } if self.run.as_ref().is_some_and(|active| active.id == *run) => {
+                if let Some(active) = &mut self.run {
+                    active.stop.get_or_insert((*reason, detail.clone()));
+                }
+            }
+            Event::TipAdopted { onto, commit, tree } if *onto == self.tip.commit => {
+                self.tip = Tip { commit: commit.clone(), tree: tree.clone() };
+            }
             Event::RunEnded { run, outcome } if self.run.as_ref().is_some_and(|active| active.id == *run) => {
                 if self.tasks.iter().any(|task| matches!(task.work, Work::Running { .. })) {
                     return refuse("a run with a running attempt");
