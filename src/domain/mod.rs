@@ -6,6 +6,7 @@ mod id;
 mod next;
 mod plan;
 mod story;
+mod story_status;
 mod task;
 
 pub use event::*;
@@ -14,4 +15,5 @@ pub use id::*;
 pub use next::*;
 pub use plan::*;
 pub use story::*;
+pub use story_status::*;
 pub use task::*;
