@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Bounds of `output_bytes`: less says nothing, more does not fit into a prompt.
 const OUTPUT_RANGE: std::ops::RangeInclusive<usize> = 1024..=1024 * 1024;
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// The table `[gate]`. Everything may be left out.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -70,13 +70,12 @@ pub fn checks(root: &Path, config: &GateConfig, programs: &Programs) -> Result<F
         return Ok(Found::default());
     }
     let deadline = config.timeout.map_or(DEADLINE, |timeout| timeout.0);
-    let mut found = match &config.checks {
-        Some(wanted) => Found { checks: configured(wanted, deadline)?, left_out: Vec::new() },
-        None => {
-            let mut found = detect(root, programs);
-            found.checks.iter_mut().for_each(|check| check.deadline = deadline);
-            found
-        }
+    let mut found = if let Some(wanted) = &config.checks {
+        Found { checks: configured(wanted, deadline)?, left_out: Vec::new() }
+    } else {
+        let found = detect(root, programs);
+        let checks = found.checks.into_iter().map(|check| Check { deadline, ..check }).collect();
+        Found { checks, ..found }
     };
     let skipped = |name: &str, label: &str| config.skip.iter().any(|skip| skip == name || skip == label);
     found.checks.retain(|check| !skipped(&check.name, &check.label()));
@@ -260,6 +259,13 @@ mod tests {
                 ("web: unit".to_owned(), CheckKind::Test, 600, r"sh|-c|a; b||C:\x".to_owned())
             ]
         );
+    }
+
+    #[test]
+    fn the_example_in_the_documentation_is_read() {
+        let page = include_str!("../../docs/gates.md");
+        let example = page.split("```toml\n[gate]\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+        assert_eq!(read(example).unwrap().checks.map(|checks| checks.len()), Some(3));
     }
 
     #[test]

@@ -28,9 +28,9 @@ pub(super) fn counts(output: &str) -> Counts {
     if counts == Counts::default() { go(output) } else { counts }
 }
 
-/// Summaries of one line: what each makes of a line that is its own.
-const READERS: [fn(&str) -> Option<(u32, u32)>; 10] =
-    [cargo, nextest, pytest, jest, vitest, dotnet, dotnet_summary, surefire, gradle, ctest];
+/// A summary of one line: what it makes of a line that is its own.
+type Reader = fn(&str) -> Option<(u32, u32)>;
+const READERS: [Reader; 10] = [cargo, nextest, pytest, jest, vitest, dotnet, dotnet_summary, surefire, gradle, ctest];
 
 /// The number right before a word: `word` may be followed by anything but a letter.
 fn before(line: &str, word: &str) -> Option<u32> {

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a check may take when nobody says otherwise: long enough for a cold build, short enough to be noticed.
-pub const DEADLINE: Duration = Duration::from_secs(20 * 60);
+pub const DEADLINE: Duration = Duration::from_mins(20);
 /// More checks than this are not run; [`Found::left_out`] names them.
 pub const CHECKS_MAX: usize = 16;
 /// What a report keeps of the output of one red check, unless configured.
@@ -45,6 +45,7 @@ pub struct Check {
     pub argv: Vec<String>,
     pub deadline: Duration,
     /// Exit codes that are as good as 0, for example 5 of pytest: there are no tests.
+    #[serde(default)]
     pub good_codes: Vec<i32>,
 }
 

@@ -151,9 +151,9 @@ fn run_check(gate: &GateRun, check: &Check) -> Result<CheckReport, GateError> {
             let again = runs.next_result()?;
             let duration_ms = first.duration_ms + again.duration_ms;
             let report = if again.is_good(check) {
-                let Counts { passed, failed } = again.counts();
-                let flaky = first.report(check, CheckEnd::Flaky, gate.output_bytes);
-                CheckReport { tests_passed: passed, tests_failed: failed, ..flaky }
+                // What was flaky is in the first output; the numbers are those of the run that counts.
+                let CheckReport { output, .. } = first.report(check, CheckEnd::Flaky, gate.output_bytes);
+                CheckReport { output, ..again.report(check, CheckEnd::Flaky, 0) }
             } else {
                 first.report(check, ended(check, &first.exit), gate.output_bytes)
             };
@@ -206,36 +206,33 @@ impl Runs<'_> {
         loop {
             self.number += 1;
             let name = format!("{}.{}", slug(self.check), self.number);
-            let folder = self.gate.jobs.join(&name);
-            let state = Job::at(&folder).state().map_err(self.failed("look at"))?;
-            let state = match state {
-                JobState::Ended(_) | JobState::Lost => state,
-                JobState::Running => self.wait(&Job::at(&folder))?,
+            let job = Job::at(&self.gate.jobs.join(&name));
+            let state = match job.state().map_err(self.failed("look at"))? {
+                // From before: stopped by a gate that was asked to, or lost with the machine.
+                JobState::Ended(JobEnd { exit: JobExit::Stopped, .. }) => continue,
+                JobState::Lost => {
+                    // Waiting for a lost job kills what it left behind.
+                    job.wait().map_err(self.failed("clean up after"))?;
+                    continue;
+                }
+                ended @ JobState::Ended(_) => ended,
+                JobState::Running => self.wait(&job)?,
+                JobState::NotStarted if (self.gate.stop)() => return Err(GateError::Stopped),
                 JobState::NotStarted => {
-                    if (self.gate.stop)() {
-                        return Err(GateError::Stopped);
-                    }
                     let spec = JobSpec { cookie: format!("{}/{name}", self.gate.cookie), ..self.spec.clone() };
-                    match Job::start(self.gate.aura, &folder, &spec) {
-                        Ok(job) => self.wait(&job)?,
-                        // Somebody else was faster.
-                        Err(ProcError::Taken { .. }) => self.wait(&Job::at(&folder))?,
+                    match Job::start(self.gate.aura, job.folder(), &spec) {
+                        // Taken: somebody else was faster.
+                        Ok(_) | Err(ProcError::Taken { .. }) => self.wait(&job)?,
                         Err(error) => return Err(self.failed("start")(error)),
                     }
                 }
             };
             match state {
-                // By an earlier gate that was asked to; one that is stopped now does not come here.
-                JobState::Ended(JobEnd { exit: JobExit::Stopped, .. }) => {}
-                JobState::Ended(end) => return Ok(Ran::read(&Job::at(&folder), end)),
-                JobState::Lost | JobState::Running | JobState::NotStarted => {
-                    // Waiting for a lost job kills what it left behind.
-                    Job::at(&folder).wait().map_err(self.failed("clean up after"))?;
-                    self.lost += 1;
-                    if self.lost >= LOST_MAX {
-                        return Err(GateError::Lost { check: self.check.label(), times: self.lost });
-                    }
-                }
+                JobState::Ended(end) => return Ok(Ran::read(&job, end)),
+                JobState::Lost | JobState::Running | JobState::NotStarted => self.lost += 1,
+            }
+            if self.lost >= LOST_MAX {
+                return Err(GateError::Lost { check: self.check.label(), times: self.lost });
             }
         }
     }
@@ -304,14 +301,9 @@ impl Ran {
 
     fn report(&self, check: &Check, end: CheckEnd, output_bytes: usize) -> CheckReport {
         let Counts { passed, failed } = if check.kind == CheckKind::Test { self.counts() } else { Counts::default() };
-        let output = match &self.exit {
-            JobExit::Signal(signal) => {
-                condense(&format!("ended by signal {signal}\n{}", both(&self.out, &self.err, output_bytes)), output_bytes)
-            }
-            JobExit::Code(_) | JobExit::DeadlinePassed | JobExit::Stalled | JobExit::Stopped | JobExit::NotStarted { .. } => {
-                both(&self.out, &self.err, output_bytes)
-            }
-        };
+        // The program itself could not say this.
+        let killed = if let JobExit::Signal(signal) = self.exit { format!("ended by signal {signal}\n") } else { String::new() };
+        let output = condense(format!("{killed}{}", both(&self.out, &self.err, output_bytes)).trim_end(), output_bytes);
         CheckReport { duration_ms: self.duration_ms, tests_passed: passed, tests_failed: failed, ..report(check, end, output) }
     }
 }

@@ -12,7 +12,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Long enough for a push of a large repository, short enough that nobody waits for a dead server over night.
-const DEADLINE: Duration = Duration::from_secs(600);
+const DEADLINE: Duration = Duration::from_mins(10);
+/// "For ever", without overflowing the clock.
+const DEADLINE_MAX: Duration = Duration::from_hours(24 * 365);
 const OUTPUT_BYTES_MAX: usize = 64 << 20;
 /// Between the polite signal and the certain one: git uses it to remove its lock files.
 const GRACE: Duration = Duration::from_millis(500);
@@ -133,7 +135,7 @@ impl Cmd {
         let stdin = if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
         self.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut group = os::Group::spawn(self.command).map_err(ProcError::spawn(&program))?;
-        let ends_at = Instant::now() + self.deadline;
+        let ends_at = Instant::now() + self.deadline.min(DEADLINE_MAX);
         let (stdin, stdout, stderr) = group.pipes();
         if let (Some(mut pipe), Some(bytes)) = (stdin, self.stdin) {
             // A command that does not read its input is not an error: the write fails and the thread ends.
@@ -236,10 +238,18 @@ impl Collected {
 /// A word as a shell would need it; control characters are shown, not sent to the reader's terminal.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%^~{}".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''").escape_debug().to_string().replace("\\'", "'").replace("\\\\", "\\")),
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
     }
+    let mut text = String::from("'");
+    for c in word.chars() {
+        match c {
+            '\'' => text.push_str(r"'\''"),
+            c if c.is_control() => text.extend(c.escape_default()),
+            c => text.push(c),
+        }
+    }
+    text + "'"
 }
 
 #[cfg(test)]

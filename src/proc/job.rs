@@ -8,7 +8,7 @@ use super::{ProcError, os, spawn_reaped};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -35,7 +35,8 @@ pub struct JobSpec {
     pub log_bytes_max: u64,
     /// A line of stdout with one of these in its first 200 bytes is not stored (but is a sign of life).
     pub drop_lines: Vec<String>,
-    /// The value of `AURA_JOB` in the program's environment, by which what it leaves behind is found.
+    /// The value of `AURA_JOB` in the program's environment, by which what it leaves behind is found. No two jobs may share
+    /// one: each would take the other's processes for its own leftovers.
     pub cookie: String,
 }
 
@@ -132,7 +133,7 @@ impl Job {
         let stdin = spec.stdin.as_deref().map(absolute).transpose()?;
         write_json(&folder.join(SPEC), &JobSpec { dir: absolute(&spec.dir)?, stdin, ..spec.clone() }, Durable::No)?;
 
-        let (mut ear, mouth) = io::pipe().map_err(ProcError::io("create a pipe"))?;
+        let (ear, mouth) = io::pipe().map_err(ProcError::io("create a pipe"))?;
         let mut command = Command::new(aura);
         command.arg("supervise").arg(folder).current_dir(folder);
         os::detach(&mut command);
@@ -140,7 +141,7 @@ impl Job {
         // The command holds our copies of the pipe's mouth and of the lock; it is gone when this returns.
         spawn_reaped(command)?;
         let mut answer = String::new();
-        ear.read_to_string(&mut answer).map_err(ProcError::io("hear from the supervisor"))?;
+        BufReader::new(ear).read_line(&mut answer).map_err(ProcError::io("hear from the supervisor"))?;
         match answer.as_str() {
             READY => Ok(job),
             "" => Err(ProcError::io("start a supervisor")(io::Error::other("it ended without a word"))),
@@ -214,7 +215,7 @@ impl Job {
     }
 
     /// Asks the supervisor to end the job, from any process. Asking again, also more firmly, is fine; asking a job that
-    /// has ended changes nothing.
+    /// has ended changes nothing; one that is started later ends at once.
     pub fn stop(&self, how: Stop) -> Result<(), ProcError> {
         write_json(&self.folder.join(STOP), &how, Durable::No)
     }

@@ -79,13 +79,13 @@ impl Log {
     }
 
     fn append_ring(&mut self) -> io::Result<u64> {
-        let Some(mut end) = self.ring.read()? else { return Ok(0) };
+        let Some(mut end) = self.ring.read()? else { return Ok(self.ring.written) };
         let mut dropped = self.ring.written.saturating_sub(self.ring.bytes_max);
         if dropped > 0 {
             let skipped = end.skip_line()?;
             dropped += skipped;
             let before = if self.at_line_start { "" } else { "\n" };
-            write!(self.file, "{before}[aura: {dropped} bytes left out]\n")?;
+            writeln!(self.file, "{before}[aura: {dropped} bytes left out]")?;
         }
         io::copy(&mut end, &mut self.file)?;
         self.ring.file = None;
@@ -275,5 +275,85 @@ impl Lines {
         }
         let newline: &[u8] = if self.cut > 0 { b"\n" } else { b"" };
         self.end_line(kept, newline);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn logged(bytes_max: u64, drop_lines: &[&str], input: &[u8], chunk_bytes: usize) -> (Vec<u8>, bool) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out.log");
+        let drop_lines: Vec<_> = drop_lines.iter().map(ToString::to_string).collect();
+        let mut log = Log::create(&path, bytes_max, &drop_lines).unwrap();
+        input.chunks(chunk_bytes).for_each(|chunk| log.take(chunk));
+        let truncated = log.finish();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "the ring is gone");
+        (fs::read(path).unwrap(), truncated)
+    }
+
+    proptest! {
+        #[test]
+        fn a_log_that_fits_is_what_was_printed(
+            input in proptest::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..2000), chunk_bytes in 1..300_usize,
+        ) {
+            // Half is for the beginning, half for the end, so this is the least that always fits.
+            prop_assert_eq!(logged(4000, &[], &input, chunk_bytes), (input, false));
+        }
+
+        #[test]
+        fn a_log_that_does_not_fit_is_whole_lines_from_both_ends(
+            widths in proptest::collection::vec(1..20_usize, 100..400), bytes_max in 100..600_u64, chunk_bytes in 1..300_usize,
+        ) {
+            let input: String = widths.iter().enumerate().map(|(number, width)| format!("{number:>width$}\n")).collect();
+            let (log, truncated) = logged(bytes_max, &[], input.as_bytes(), chunk_bytes);
+            prop_assume!(truncated);
+            let log = String::from_utf8(log).unwrap();
+            let (head, rest) = log.split_once("[aura: ").unwrap();
+            let (dropped, tail) = rest.split_once(" bytes left out]\n").unwrap();
+            let dropped: usize = dropped.parse().unwrap();
+            // A line that had to be split is followed by a newline of ours.
+            let adds_up = |head: &str| input.starts_with(head) && head.len() + dropped + tail.len() == input.len();
+            prop_assert!(adds_up(head) || head.strip_suffix('\n').is_some_and(adds_up));
+            prop_assert!(input.ends_with(tail));
+            prop_assert!(tail.is_empty() || input[..input.len() - tail.len()].ends_with('\n'));
+        }
+
+        #[test]
+        fn dropped_lines_do_not_depend_on_how_they_arrive(
+            words in proptest::collection::vec(prop_oneof!["", "noise", "a noise b", "kept", "x{190,210}noise", "x{300}"], 0..40),
+            chunk_bytes in 1..50_usize,
+        ) {
+            let input = words.join("\n");
+            let kept: Vec<_> = words.iter().filter(|word| word.find("noise").is_none_or(|at| at + 5 > PROBE_BYTES)).cloned().collect();
+            let (log, truncated) = logged(1 << 20, &["noise"], input.as_bytes(), chunk_bytes);
+            let (log, expected) = (String::from_utf8(log).unwrap(), kept.join("\n"));
+            prop_assert_eq!(log.trim_end_matches('\n'), expected.trim_end_matches('\n'));
+            prop_assert!(!truncated);
+        }
+    }
+
+    #[test]
+    fn a_line_beyond_the_limit_is_cut_and_says_so() {
+        let max = LINE_BYTES_MAX as usize;
+        let input = [vec![b'x'; max + 7], b"\nnext\n".to_vec(), vec![b'y'; max], b"\n".to_vec(), vec![b'z'; max + 1]].concat();
+        let (log, truncated) = logged(1 << 24, &["never"], &input, 8192);
+        let expected = [
+            &vec![b'x'; max][..],
+            b" [aura: line cut, 7 bytes left out]\nnext\n",
+            &vec![b'y'; max],
+            b"\n",
+            &vec![b'z'; max],
+            b" [aura: line cut, 1 bytes left out]\n",
+        ];
+        assert!(log == expected.concat() && truncated);
+    }
+
+    #[test]
+    fn a_log_without_room_stores_nothing_and_says_so() {
+        assert_eq!(logged(0, &[], b"", 1), (vec![], false));
+        assert_eq!(logged(0, &[], b"hello\n", 1), (vec![], true));
     }
 }

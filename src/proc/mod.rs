@@ -57,9 +57,9 @@ impl ProcError {
     }
     fn spawn(program: &OsStr) -> impl FnOnce(io::Error) -> ProcError {
         let program = program.to_string_lossy().into_owned();
-        move |source| match source.kind() == io::ErrorKind::NotFound {
-            true => ProcError::NotFound { program },
-            false => ProcError::Spawn { program, source },
+        move |source| match source.kind() {
+            io::ErrorKind::NotFound => ProcError::NotFound { program },
+            _ => ProcError::Spawn { program, source },
         }
     }
 }
@@ -74,8 +74,7 @@ pub fn spawn_detached(aura: &Path, args: &[&OsStr], dir: &Path, log: &Path, env:
     let mut command = os::in_own_session(aura, args);
     command.current_dir(dir).envs(env.iter().copied());
     command.stdin(Stdio::null()).stdout(log_file).stderr(log_again);
-    let child = spawn_reaped(command)?;
-    Ok(child)
+    spawn_reaped(command)
 }
 
 /// Starts a process that we do not wait for; a thread does, so that it leaves no zombie while we live.

@@ -23,6 +23,8 @@ const TICK: Duration = Duration::from_millis(50);
 const DRAIN: Duration = Duration::from_secs(2);
 /// A process that does not die of a kill for so long hangs in the kernel; nobody can end it.
 const UNKILLABLE: Duration = Duration::from_secs(10);
+/// Whatever the spec says, nothing is asked for longer.
+const GRACE_MAX: Duration = Duration::from_hours(1);
 const CHUNK_BYTES: usize = 16 * 1024;
 const THREAD_STACK_BYTES: usize = 128 * 1024;
 
@@ -34,7 +36,7 @@ pub fn supervise(folder: &Path) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            starter.tell(&format!("{error}{cause}\n"));
+            starter.tell(&format!("{}\n", format!("{error}{cause}").replace('\n', " ")));
             ExitCode::FAILURE
         }
     }
@@ -72,7 +74,7 @@ fn run(folder: &Path, starter: &mut Starter) -> Result<(), ProcError> {
             // Only for people who look; the program runs, so a full disk is no reason to stop.
             write_json(&folder.join(job::PIDS), &pids, Durable::No).ok();
             starter.tell(job::READY);
-            supervised.to_the_end(folder, &spec)
+            supervised.follow_to_end(folder, &spec)
         }
         Err(detail) => JobEnd { exit: JobExit::NotStarted { detail }, duration_ms: 0, truncated: false, strays: 0 },
     };
@@ -132,7 +134,7 @@ impl Supervised {
         Ok(Supervised { tree, logs, pulse, events, started, open: 2, terminate: false, ending: None })
     }
 
-    fn to_the_end(&mut self, folder: &Path, spec: &JobSpec) -> JobEnd {
+    fn follow_to_end(&mut self, folder: &Path, spec: &JobSpec) -> JobEnd {
         let exit = loop {
             self.hear(TICK);
             if let Some(exit) = self.tree.ended() {
@@ -197,7 +199,7 @@ impl Supervised {
             if !grace.is_zero() {
                 self.tree.terminate();
             }
-            self.ending = Some(Ending { exit, kill_at: now + grace });
+            self.ending = Some(Ending { exit, kill_at: now + grace.min(GRACE_MAX) });
         }
         if self.ending.as_ref().is_some_and(|ending| now >= ending.kill_at) {
             self.tree.kill();
@@ -209,7 +211,7 @@ impl Supervised {
 /// says so. Returns how many processes there were.
 pub(super) fn end_all(mut find: impl FnMut() -> Vec<os::Process>, grace: Duration, hurry: impl Fn() -> bool) -> u32 {
     let mut seen = HashSet::new();
-    let mut kill_at = Instant::now() + grace;
+    let mut kill_at = Instant::now() + grace.min(GRACE_MAX);
     let mut pause = Duration::from_millis(2);
     loop {
         let found = find();

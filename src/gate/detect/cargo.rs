@@ -30,7 +30,9 @@ pub(super) fn projects(tree: &Tree, _programs: &Programs) -> Vec<Project> {
         // What is built has to be what is committed. Only a lock file of the repository's own: one that an earlier build
         // left behind may be out of date without anybody being at fault.
         if tree.tracks(&folder.file("Cargo.lock")) {
-            checks.iter_mut().for_each(|check| check.argv.push("--locked".to_owned()));
+            for check in &mut checks {
+                check.argv.push("--locked".to_owned());
+            }
         }
         projects.push(Project { folder: folder.path.clone(), checks });
     }

@@ -1,7 +1,7 @@
 //! .NET: a solution covers the projects below it; a project without one stands for itself.
 
 use super::tree::{Folder, Tree};
-use super::{Programs, Project, build, depth, test, within};
+use super::{Programs, Project, build, depth, ends_in, test, within};
 
 pub(super) fn projects(tree: &Tree, _programs: &Programs) -> Vec<Project> {
     let mut solutions: Vec<String> = Vec::new();
@@ -39,14 +39,14 @@ fn solution<'a>(tree: &Tree, folder: &'a Folder) -> Option<&'a str> {
         let named = depth(&folder.path) > 0 && file.rsplit_once('.').is_some_and(|(stem, _)| stem == name);
         let text = tree.read(&folder.file(file)).unwrap_or_default();
         let members = text.lines().filter(|line| line.trim_start().starts_with("Project(") || line.contains("<Project ")).count();
-        (named, members, file.ends_with(".sln"))
+        (named, members, ends_in(file, &["sln"]))
     };
-    let solutions = folder.files.iter().map(String::as_str).filter(|name| name.ends_with(".sln") || name.ends_with(".slnx"));
+    let solutions = folder.files.iter().map(String::as_str).filter(|name| ends_in(name, &["sln", "slnx"]));
     solutions.rev().max_by_key(rank)
 }
 
 fn is_project(name: &str) -> bool {
-    [".csproj", ".fsproj", ".vbproj"].iter().any(|ending| name.ends_with(ending))
+    ends_in(name, &["csproj", "fsproj", "vbproj"])
 }
 
 fn has_tests(name: &str, text: &str) -> bool {

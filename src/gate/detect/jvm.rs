@@ -1,7 +1,7 @@
 //! Maven and Gradle, each by its wrapper where the repository has one that can be run.
 
 use super::tree::{Folder, Tree, matches};
-use super::{Programs, Project, build, relative, test, within};
+use super::{Programs, Project, build, depth, relative, test, within};
 
 pub(super) fn projects(tree: &Tree, programs: &Programs) -> Vec<Project> {
     let mut projects = maven(tree, programs);
@@ -19,11 +19,11 @@ fn maven(tree: &Tree, programs: &Programs) -> Vec<Project> {
         if covered.contains(&folder.path) {
             continue;
         }
-        let mvn = program(tree, folder, programs, "./mvnw", "mvn");
+        let mvn = program(tree, folder, programs, "mvnw", "mvn");
         let checks = vec![
-            build(&folder.path, "mvn package", &[mvn, "-B", "-ntp", "-q", "-DskipTests", "package"]),
+            build(&folder.path, "mvn package", &[&mvn, "-B", "-ntp", "-q", "-DskipTests", "package"]),
             // Not quiet: it would not say how many tests there were.
-            test(&folder.path, "mvn test", &[mvn, "-B", "-ntp", "test"]),
+            test(&folder.path, "mvn test", &[&mvn, "-B", "-ntp", "test"]),
         ];
         projects.push(Project { folder: folder.path.clone(), checks });
     }
@@ -47,24 +47,24 @@ fn gradle(tree: &Tree, programs: &Programs) -> Vec<Project> {
             continue;
         }
         roots.push(folder.path.clone());
-        let gradle = program(tree, folder, programs, "./gradlew", "gradle");
+        let gradle = program(tree, folder, programs, "gradlew", "gradle");
         // A project for several platforms has no `test`, but a task for all of them.
         let several = tree.below(&folder.path).flat_map(|below| below.files.iter().map(|name| below.file(name)));
         let several = several.filter(|path| path.contains(".gradle")).filter_map(|path| tree.read(&path));
         let task = if several.into_iter().any(|text| text.contains("multiplatform")) { "allTests" } else { "test" };
         let checks = vec![
-            build(&folder.path, "gradle assemble", &[gradle, "--no-daemon", "--console=plain", "-q", "assemble"]),
+            build(&folder.path, "gradle assemble", &[&gradle, "--no-daemon", "--console=plain", "-q", "assemble"]),
             // The first failing module must not hide the others from whoever repairs.
-            test(&folder.path, &format!("gradle {task}"), &[gradle, "--no-daemon", "--console=plain", "--continue", task]),
+            test(&folder.path, &format!("gradle {task}"), &[&gradle, "--no-daemon", "--console=plain", "--continue", task]),
         ];
         projects.push(Project { folder: folder.path.clone(), checks });
     }
     projects
 }
 
-fn program<'a>(tree: &Tree, folder: &Folder, programs: &Programs, wrapper: &'a str, installed: &'a str) -> &'a str {
-    match programs.find(wrapper, &tree.dir(&folder.path)) {
-        Some(_) => wrapper,
-        None => installed,
-    }
+/// The wrapper in the project's folder or the next one above that has it, else the installed program.
+fn program(tree: &Tree, folder: &Folder, programs: &Programs, wrapper: &str, installed: &str) -> String {
+    let above = (1..=depth(&folder.path)).map(|up| format!("{}{wrapper}", "../".repeat(up)));
+    let mut places = std::iter::once(format!("./{wrapper}")).chain(above);
+    places.find(|place| programs.find(place, &tree.dir(&folder.path)).is_some()).unwrap_or_else(|| installed.to_owned())
 }

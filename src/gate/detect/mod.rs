@@ -59,6 +59,11 @@ fn limited(projects: Vec<Project>) -> Found {
     found
 }
 
+/// Whether a file has one of these endings, in the spelling that every tool writes.
+fn ends_in(file: &str, endings: &[&str]) -> bool {
+    file.rsplit_once('.').is_some_and(|(_, ending)| endings.contains(&ending))
+}
+
 /// How far below the root: 0 for `.`, 1 for `a`, 2 for `a/b`.
 fn depth(folder: &str) -> usize {
     match folder {

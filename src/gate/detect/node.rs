@@ -127,8 +127,10 @@ fn scripts(manager: Manager, package: &Package, members: &[&Package], script: &s
     }
     let with: Vec<&&Package> = members.iter().filter(|member| member.runs(script)).collect();
     let make = if script == "test" { test } else { build };
+    if with.is_empty() {
+        return Vec::new();
+    }
     match manager {
-        _ if with.is_empty() => Vec::new(),
         Manager::Npm => vec![make(folder, &format!("npm run {script}"), &["npm", "run", script, "--workspaces", "--if-present"])],
         Manager::Pnpm => vec![make(folder, &format!("pnpm -r {script}"), &["pnpm", "-r", "--if-present", "run", script])],
         Manager::Yarn | Manager::YarnClassic | Manager::Bun => {

@@ -1,7 +1,7 @@
 //! Python: every file compiles, and the tests pass under the tool that the project is managed with.
 
 use super::tree::{Folder, NEVER, Tree, listed};
-use super::{Programs, Project, build, test, within};
+use super::{Programs, Project, build, ends_in, test, within};
 
 const MANIFESTS: [&str; 6] = ["pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "requirements.txt", "Pipfile"];
 /// There are no tests: the answer of pytest, and of unittest since Python 3.12.
@@ -10,7 +10,7 @@ const NO_TESTS: i32 = 5;
 pub(super) fn projects(tree: &Tree, programs: &Programs) -> Vec<Project> {
     let mut above: Vec<Found> = Vec::new();
     for folder in tree.folders.iter().filter(|folder| folder.first(&MANIFESTS).is_some()) {
-        let has_code = tree.below(&folder.path).any(|below| below.files.iter().any(|file| ends_with(file, ".py")));
+        let has_code = tree.below(&folder.path).any(|below| below.files.iter().any(|file| ends_in(file, &["py"])));
         let covered = above.iter().any(|project| project.covers(&folder.path));
         // A list of requirements alone, below a project, is a part of it.
         let part = folder.first(&MANIFESTS[..3]).is_none() && above.iter().any(|project| within(&folder.path, &project.folder.path));
@@ -64,7 +64,7 @@ impl<'a> Found<'a> {
     }
 
     fn uses_pytest(&self) -> bool {
-        self.is_configured() || self.words.contains("pytest") || self.tests.iter().any(|path| ends_with(path, "conftest.py"))
+        self.is_configured() || self.words.contains("pytest") || self.tests.iter().any(|path| path.ends_with("conftest.py"))
     }
 
     fn project(&self, tree: &Tree, programs: &Programs) -> Project {
@@ -149,10 +149,6 @@ impl<'a> Found<'a> {
             (None, None) => Vec::new(),
         }
     }
-}
-
-fn ends_with(name: &str, ending: &str) -> bool {
-    name.ends_with(ending)
 }
 
 fn is_test(file: &str) -> bool {

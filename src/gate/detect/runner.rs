@@ -5,7 +5,7 @@
 //! so in `aura.toml`.
 
 use super::tree::{Folder, Tree};
-use super::{Programs, Project, build, test, within};
+use super::{Programs, Project, build, ends_in, test, within};
 use crate::domain::CheckKind;
 
 /// Endings of source files of which we know no ecosystem: a runner is the only way to build them.
@@ -36,7 +36,7 @@ pub(super) fn projects(tree: &Tree, programs: &Programs, found: &[Project]) -> V
 fn is_covered(tree: &Tree, folder: &Folder, found: &[Project]) -> bool {
     let held = |path: &str| found.iter().any(|project| !project.checks.is_empty() && within(path, &project.folder));
     let any_below = found.iter().any(|project| !project.checks.is_empty() && within(&project.folder, &folder.path));
-    let other = |file: &String| file.rsplit_once('.').is_some_and(|(_, ending)| OTHERS.contains(&ending));
+    let other = |file: &String| ends_in(file, &OTHERS);
     held(&folder.path) || (any_below && !tree.below(&folder.path).any(|below| !held(&below.path) && below.files.iter().any(other)))
 }
 

@@ -301,6 +301,14 @@ fn maven_and_gradle_prefer_their_wrappers_and_cover_their_modules() {
             "own: gradle --no-daemon --console=plain --continue test",
         ],
     );
+    if cfg!(unix) {
+        let above = [("mvnw", WRAPPER), ("server/pom.xml", ""), ("server/app/build.gradle", "")];
+        let found = lines(&found_with(&above, &[]));
+        assert_eq!(
+            found[..2],
+            ["server: ../mvnw -B -ntp -q -DskipTests package", "server/app: gradle --no-daemon --console=plain -q assemble"]
+        );
+    }
     let wrapped = if cfg!(windows) { "gradlew.cmd" } else { "gradlew" };
     expect(
         &[("build.gradle", "kotlin(\"multiplatform\")"), (wrapped, WRAPPER)],
@@ -345,6 +353,7 @@ fn several_projects_of_several_kinds_are_all_found() {
         ("too/deep/a/b/c/package.json", json),
         ("examples/a/Cargo.toml", package),
         ("generated/package.json", json),
+        (".github/actions/x/package.json", json),
         (".gitignore", "/generated/\n*.log\n"),
     ];
     let found = found_with(&files, &[]);

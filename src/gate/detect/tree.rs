@@ -163,7 +163,7 @@ impl Tree {
 }
 
 fn left_out(name: &str, side: Side) -> bool {
-    NEVER.contains(&name) || (side == Side::LeftOut && SIDE.contains(&name))
+    name.starts_with('.') || NEVER.contains(&name) || (side == Side::LeftOut && SIDE.contains(&name))
 }
 
 fn tracked_locks(root: &Path) -> Option<BTreeSet<String>> {
