@@ -194,6 +194,17 @@ fn a_killed_supervisor_is_a_lost_job_of_which_nothing_is_left() {
     assert_eq!(job.state().unwrap(), JobState::Lost);
 }
 
+#[test]
+fn a_program_ends_with_its_supervisor_also_when_nobody_sweeps() {
+    let bench = Bench::new();
+    let job = bench.start(&bench.sh("trap 'echo asked >asked; exit' TERM; echo $$ >pids; while :; do sleep 0.05; done"));
+    let pids = bench.await_pids("pids", 1);
+    kill_9(supervisor(&job));
+    until("the program is gone", || !alive(pids[0]));
+    assert_eq!(bench.read("asked").unwrap(), "asked\n");
+    assert_eq!(job.state().unwrap(), JobState::Lost);
+}
+
 /// The body of a process that starts a job and waits to be killed; in its own process, see the next test.
 #[test]
 fn driver_body() {
@@ -324,7 +335,7 @@ fn of_many_who_start_a_job_at_once_one_does() {
     let start = || Job::start(Path::new(AURA), &folder, &spec);
     let won = thread::scope(|scope| {
         let starts: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
-        starts.into_iter().map(|start| start.join().unwrap()).flatten().count()
+        starts.into_iter().flat_map(|start| start.join().unwrap()).count()
     });
     assert_eq!(won, 1);
     fs::write(bench.path("go"), "").unwrap();
