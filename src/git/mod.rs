@@ -17,6 +17,7 @@ mod worktree;
 pub use diff::FileChange;
 pub use land::{Landed, Merge};
 pub use question::{Hit, LogEntry};
+pub use refs::init;
 pub use rescue::Rescue;
 pub use snapshot::{Snapshot, SnapshotRequest};
 pub use worktree::{Added, At};

@@ -133,3 +133,21 @@ pub(super) fn ours(id: git2::Oid) -> Oid {
 pub(super) fn theirs(id: &Oid) -> Result<git2::Oid, git2::Error> {
     git2::Oid::from_str(id.as_str())
 }
+
+/// Makes a repository of a folder's files: one commit on `main`, and `notes` checked out.
+pub fn init(folder: &std::path::Path) -> Result<()> {
+    let doing = || format!("make a repository in {}", folder.display());
+    let make = || -> Result<(), git2::Error> {
+        let mut options = git2::RepositoryInitOptions::new();
+        let repo = git2::Repository::init_opts(folder, options.initial_head("main").external_template(false))?;
+        let mut index = repo.index()?;
+        index.add_all(["."], git2::IndexAddOption::DEFAULT, None)?;
+        index.write()?;
+        let tree = repo.find_tree(index.write_tree()?)?;
+        let me = repo.signature().or_else(|_| git2::Signature::now("Aura demo", "demo@localhost"))?;
+        let commit = repo.commit(Some("HEAD"), &me, &me, "A very small shop", &tree, &[])?;
+        repo.branch("notes", &repo.find_commit(commit)?, false)?;
+        repo.set_head("refs/heads/notes")
+    };
+    make().map_err(library(doing()))
+}
