@@ -1,8 +1,15 @@
 //! What to do now, from the state alone. A fresh run, a tick and a restart after a crash ask the same question.
 
-use super::{Cancel, Culprit, Event, Landable, Mode, Oid, RunOutcome, Scope, Story, Task, TaskId, Work, critical_paths};
+use super::{
+    Cancel, Culprit, Event, Landable, Mode, Oid, Outcome, Purpose, RunOutcome, Scope, StopReason, Story, Task, TaskId, Verdict, Work,
+    critical_paths,
+};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
+
+/// Interruptions in a row before a task fails: a restart of the machine or two is forgiven, a supervisor that dies
+/// each time is not.
+const INTERRUPTIONS_MAX: u32 = 5;
 
 /// Bounds of a run. Counts are per task and per fresh start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +88,7 @@ pub fn next(story: &Story, limits: &Limits, now: Timestamp, in_flight: &InFlight
     }
     let mut effects = vec![];
     if !in_flight.landing
-        && let Some(permit) = story.tasks.iter().find_map(Task::landable)
+        && let Some(permit) = story.next_landing()
     {
         effects.push(Effect::Land { permit });
     }
@@ -99,7 +106,8 @@ pub fn next(story: &Story, limits: &Limits, now: Timestamp, in_flight: &InFlight
     effects
 }
 
-/// Nothing new starts; what runs is stopped; accepted work still lands, since nothing is ever lost.
+/// Nothing new starts; what runs is stopped; accepted work still lands. Not when the environment failed: the branch may
+/// be what cannot be moved, and a run has to end. What is accepted is safe and lands at the next run.
 fn winding_down(story: &Story, how: Cancel, in_flight: &InFlight) -> Vec<Effect> {
     let mut effects: Vec<Effect> = vec![];
     for task in &story.tasks {
@@ -110,8 +118,11 @@ fn winding_down(story: &Story, how: Cancel, in_flight: &InFlight) -> Vec<Effect>
             }
         }
     }
-    if !in_flight.landing
-        && let Some(permit) = story.tasks.iter().find_map(Task::landable)
+    let stop = story.run.as_ref().and_then(|run| run.stop.as_ref());
+    let can_land = !matches!(stop, Some((StopReason::Environment, _)));
+    if can_land
+        && !in_flight.landing
+        && let Some(permit) = story.next_landing()
     {
         effects.push(Effect::Land { permit });
     }
@@ -128,16 +139,7 @@ fn settle(story: &Story, limits: &Limits) -> Vec<Effect> {
     for task in &story.tasks {
         let Work::Pending { next } = &task.work else { continue };
         let id = task.id().clone();
-        let spent = task.tries >= limits.attempts_max || task.rate_limits > limits.rate_limits_max;
-        if spent || task.conflicts > limits.conflicts_max {
-            let last =
-                task.last_attempt().and_then(|attempt| attempt.ended.as_ref()).map_or_else(String::new, |end| end.outcome.sentence());
-            let error = match next {
-                super::Purpose::Resolve { paths, .. } => {
-                    format!("its work conflicts with what landed before, in {}: {last}", paths.join(", "))
-                }
-                _ => format!("out of attempts: {last}"),
-            };
+        if let Some(error) = why_spent(task, next, limits) {
             let event = if task.has_landed() { Event::RepairFailed { task: id, error } } else { Event::TaskFailed { task: id, error } };
             facts.push(Effect::Record(event));
             continue;
@@ -158,6 +160,23 @@ fn settle(story: &Story, limits: &Limits) -> Vec<Effect> {
         facts.push(Effect::Record(Event::CulpritUnknown { commit: red.commit.clone(), why }));
     }
     facts
+}
+
+/// Why a task gets no further attempt, if its bounds are reached.
+fn why_spent(task: &Task, next: &Purpose, limits: &Limits) -> Option<String> {
+    let no_tries = task.tries >= limits.attempts_max.max(1);
+    let spent = no_tries || task.rate_limits > limits.rate_limits_max || task.interruptions > INTERRUPTIONS_MAX;
+    if !spent && task.conflicts <= limits.conflicts_max {
+        return None;
+    }
+    let last = task.last_attempt().and_then(|attempt| attempt.ended.as_ref()).map(|end| &end.outcome);
+    let last = last.filter(|outcome| **outcome != Outcome::Done).map_or_else(String::new, |outcome| format!(": {}", outcome.sentence()));
+    Some(match next {
+        Purpose::Resolve { paths, .. } => format!("its work conflicts with what landed before, in {}{last}", paths.join(", ")),
+        Purpose::Work | Purpose::Retry { .. } | Purpose::Resume { .. } | Purpose::NoChange | Purpose::Repair { .. } => {
+            format!("out of attempts{last}")
+        }
+    })
 }
 
 /// The gate, or the search for whoever turned it red. One at a time.
@@ -187,7 +206,7 @@ fn gate_is_due(story: &Story) -> bool {
     let landed = story.tasks.iter().any(Task::has_landed);
     let wave_open = settled > story.gates.wave;
     let all_over = settled == story.wave_count();
-    landed && (wave_open || (all_over && !story.tip_verdict().is_some_and(super::Verdict::allows)))
+    landed && (wave_open || (all_over && !story.tip_verdict().is_some_and(Verdict::allows)))
 }
 
 /// Adds the attempts to start, longest critical path first. Returns when a rate limit holds some back.
@@ -267,5 +286,24 @@ fn verdict_of_run(story: &Story) -> RunOutcome {
     if !failed.is_empty() {
         return RunOutcome::Failed { reason: format!("these tasks failed: {}", failed.join(", ")) };
     }
-    RunOutcome::Finished
+    match unfinished(story, run.scope, run.wave) {
+        Some(reason) => RunOutcome::Failed { reason },
+        None => RunOutcome::Finished,
+    }
+}
+
+/// What the scope of the run still lacks. A run that would end so has met a case that nobody thought of: it says so
+/// and never claims to have finished.
+fn unfinished(story: &Story, scope: Scope, wave: u32) -> Option<String> {
+    let inside = |task: &&Task| scope == Scope::All || task.planned.wave <= wave;
+    let open = story.tasks.iter().filter(inside).filter(|task| !matches!(task.work, Work::Landed { .. }));
+    let open: Vec<&str> = open.map(|task| task.id().as_str()).collect();
+    if !open.is_empty() {
+        return Some(format!("nothing more can be done, and these tasks have not landed: {}", open.join(", ")));
+    }
+    let gated = match scope {
+        Scope::All => story.is_complete(),
+        Scope::Wave => story.gates.wave >= wave,
+    };
+    (!gated).then(|| "nothing more can be done, and no gate has seen what landed".to_owned())
 }

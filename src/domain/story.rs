@@ -127,6 +127,10 @@ pub struct Story {
     #[serde(skip)]
     pub tasks: Vec<Task>,
     pub tip: Tip,
+    /// Accepted tasks, in the order of their acceptance: the order of landing. A driver that dies between moving the
+    /// branch and writing it down is followed by one that begins with the same task, and finds its landing.
+    #[serde(default)]
+    pub landing_queue: Vec<TaskId>,
     pub run: Option<Run>,
     pub last_run: Option<LastRun>,
     pub throttle: Option<Throttle>,
@@ -154,6 +158,7 @@ impl Story {
             max_parallelism: 4,
             tasks: vec![],
             tip,
+            landing_queue: vec![],
             run: None,
             last_run: None,
             throttle: None,
@@ -199,15 +204,19 @@ impl Story {
             return refuse("a tip that has moved");
         }
         self.tasks[index] = self.tasks[index].clone().apply(event, at)?;
-        self.after_task_event(id, event);
+        self.landing_queue.retain(|queued| queued != id);
+        if self.tasks[index].landable().is_some() {
+            self.landing_queue.push(id.clone());
+        }
+        self.after_task_event(id, event, at);
         Ok(self)
     }
 
     /// What an event of a task means for the rest of the story.
-    fn after_task_event(&mut self, id: &TaskId, event: &Event) {
+    fn after_task_event(&mut self, id: &TaskId, event: &Event, at: Timestamp) {
         match event {
             Event::TaskLanded { commit, tree, .. } => self.tip = Tip { commit: commit.clone(), tree: tree.clone() },
-            Event::AttemptEnded(e) => self.after_attempt(&e.outcome, e.resume_at),
+            Event::AttemptEnded(e) => self.after_attempt(&e.outcome, e.resume_at, at),
             Event::CulpritFound { .. } => {
                 if let Some(red) = &mut self.gates.red {
                     red.culprit = Culprit::Task { task: id.clone() };
@@ -222,7 +231,7 @@ impl Story {
         }
     }
 
-    fn after_attempt(&mut self, outcome: &Outcome, resume_at: Option<Timestamp>) {
+    fn after_attempt(&mut self, outcome: &Outcome, resume_at: Option<Timestamp>, at: Timestamp) {
         let Some(run) = &mut self.run else { return };
         let stop = match outcome {
             Outcome::NeedsLogin { detail } => Some((StopReason::NeedsLogin, detail)),
@@ -234,18 +243,14 @@ impl Story {
         if let Some((reason, detail)) = stop {
             run.stop.get_or_insert((reason, detail.clone()));
         }
+        // Halved at a limit, one more for each good end: the classic probe for a rate that is not known. The hold itself
+        // only time ends: that one agent came through does not make the limit of another untrue.
         let limit = run.max_parallelism;
-        let now = self.throttle.as_ref().map_or(limit, |throttle| throttle.parallelism);
-        match (outcome, resume_at) {
-            // Halved at a limit, one more for each good end: the classic probe for a rate that is not known.
-            (Outcome::RateLimited { .. }, Some(until)) => self.throttle = Some(Throttle { until, parallelism: (now / 2).max(1) }),
-            (Outcome::Done, _) if now + 1 >= limit => self.throttle = None,
-            (Outcome::Done, _) => {
-                if let Some(throttle) = &mut self.throttle {
-                    throttle.parallelism += 1;
-                }
-            }
-            _ => {}
+        if let Outcome::RateLimited { .. } = outcome {
+            let (until, now) = self.throttle.as_ref().map_or((at, limit), |throttle| (throttle.until, throttle.parallelism));
+            self.throttle = Some(Throttle { until: resume_at.unwrap_or(at).max(until), parallelism: (now / 2).max(1) });
+        } else if let (Outcome::Done, Some(throttle)) = (outcome, &mut self.throttle) {
+            throttle.parallelism = (throttle.parallelism + 1).min(limit);
         }
     }
 
@@ -273,7 +278,7 @@ impl Story {
                 for task in &mut self.tasks {
                     *task = task.clone().apply(event, at)?;
                 }
-                self.start_run(*run, *scope, *mode, max_parallelism.unwrap_or(self.max_parallelism), at, seq);
+                self.start_run(*run, *scope, *mode, max_parallelism.unwrap_or(self.max_parallelism).max(1), at, seq);
             }
             Event::CancelRequested { run, how } if self.run.as_ref().is_some_and(|active| active.id == *run) => {
                 if let Some(active) = &mut self.run {
@@ -281,8 +286,11 @@ impl Story {
                 }
             }
             Event::RunStopped { run, reason, detail } if self.run.as_ref().is_some_and(|active| active.id == *run) => {
-                if let Some(active) = &mut self.run {
-                    active.stop.get_or_insert((*reason, detail.clone()));
+                // The first reason stays, unless what fails now is the ground itself: then nothing may be tried any more.
+                if let Some(active) = &mut self.run
+                    && (active.stop.is_none() || *reason == StopReason::Environment)
+                {
+                    active.stop = Some((*reason, detail.clone()));
                 }
             }
             Event::TipAdopted { onto, commit, tree } if *onto == self.tip.commit => {

@@ -1,6 +1,6 @@
 //! The questions one may ask of a story: where it stands, as the seed's wire values and otherwise. Derived, never stored.
 
-use super::{Plan, RunOutcome, Story, Task, TaskId, Usage, Verdict, Work};
+use super::{Landable, Plan, RunOutcome, Story, Task, TaskId, Usage, Verdict, Work};
 use serde::{Deserialize, Serialize};
 
 /// Seed wire values of a story's status. Derived, never stored.
@@ -126,6 +126,11 @@ impl Story {
         }
     }
 
+    /// The permit of the task that is to be landed next.
+    #[must_use]
+    pub fn next_landing(&self) -> Option<Landable> {
+        self.landing_queue.iter().find_map(|id| self.task(id)?.landable())
+    }
     /// The first dependency of `task` that has not landed.
     #[must_use]
     pub fn missing_dependency(&self, task: &Task) -> Option<TaskId> {

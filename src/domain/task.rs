@@ -207,6 +207,9 @@ pub struct Task {
     pub conflicts: u32,
     /// Rate-limited attempts in a row.
     pub rate_limits: u32,
+    /// Interrupted attempts in a row.
+    #[serde(default)]
+    pub interruptions: u32,
     /// Files changed by the last accepted attempt, and those outside its claim.
     pub files: Vec<ChangedFile>,
     pub outside_claim: Vec<String>,
@@ -255,6 +258,7 @@ impl Task {
             tries: 0,
             conflicts: 0,
             rate_limits: 0,
+            interruptions: 0,
             files: vec![],
             outside_claim: vec![],
             activity: String::new(),
@@ -320,16 +324,19 @@ impl Task {
                 self.activity.clear();
                 Work::Running { attempt: e.attempt }
             }
-            (Work::Running { attempt }, Event::AttemptActivity { attempt: of, text, .. }) if attempt == *of => {
+            (Work::Running { attempt }, Event::AttemptActivity { attempt: of, text, .. })
+                if attempt == *of && !self.attempt_is_closed() =>
+            {
                 self.activity.clone_from(text);
                 Work::Running { attempt }
             }
+            // Also after it was closed as done: the evidence may overrule the agent, and a run must be able to end.
             (Work::Running { attempt }, Event::AttemptEnded(e)) if attempt == e.attempt && e.outcome != Outcome::Done => {
                 self.unhappy(e, at)
             }
-            (Work::Running { attempt }, Event::AttemptEnded(e)) if attempt == e.attempt => {
+            (Work::Running { attempt }, Event::AttemptEnded(e)) if attempt == e.attempt && !self.attempt_is_closed() => {
                 self.close(e, at);
-                self.rate_limits = 0;
+                (self.rate_limits, self.interruptions) = (0, 0);
                 Work::Running { attempt }
             }
             (Work::Running { attempt }, Event::TaskAccepted(e)) if attempt == e.attempt && self.attempt_is_closed() => {
@@ -345,7 +352,7 @@ impl Task {
                 if attempt == *of && head == *landed =>
             {
                 self.landings.push(Landing { attempt, head, onto: onto.clone(), commit: commit.clone(), at });
-                (self.tries, self.conflicts, self.rate_limits) = (0, 0, 0);
+                self.forget_counts();
                 Work::Landed { commit: commit.clone() }
             }
             (Work::Pending { .. } | Work::Accepted { .. }, Event::TaskFailed { error, .. }) if !self.has_landed() => {
@@ -353,14 +360,14 @@ impl Task {
             }
             (Work::Pending { .. }, Event::TaskSkipped { because, .. }) if !self.has_landed() => Work::Skipped { because: because.clone() },
             (Work::Landed { .. }, Event::CulpritFound { commit, .. }) => {
-                (self.tries, self.conflicts) = (0, 0);
+                self.forget_counts();
                 Work::Pending { next: Purpose::Repair { commit: commit.clone() } }
             }
             (Work::Pending { .. } | Work::Accepted { .. }, Event::RepairFailed { .. }) if self.has_landed() => self.back_to_landed(),
             (Work::Failed { .. } | Work::Skipped { .. }, Event::TaskRetried { .. } | Event::RunRequested { .. }) => self.fresh(),
             (Work::Pending { next: Purpose::Repair { .. } }, Event::RunRequested { .. }) => self.back_to_landed(),
             (state, Event::RunRequested { .. }) => {
-                (self.tries, self.conflicts, self.rate_limits) = (0, 0, 0);
+                self.forget_counts();
                 state
             }
             (state, event) => return Err(illegal(&state, event)),
@@ -376,6 +383,11 @@ impl Task {
 
     fn attempt_is_closed(&self) -> bool {
         self.last_attempt().is_some_and(|attempt| attempt.ended.is_some())
+    }
+
+    /// A fresh start: what was counted so far is forgiven.
+    fn forget_counts(&mut self) {
+        (self.tries, self.conflicts, self.rate_limits, self.interruptions) = (0, 0, 0, 0);
     }
 
     fn close(&mut self, e: &AttemptEnded, at: Timestamp) {
@@ -395,11 +407,13 @@ impl Task {
         let resume = || Purpose::Resume { why: e.outcome.sentence() };
         let next = match &e.outcome {
             Outcome::Done => unreachable!("a done attempt is not unhappy"),
-            Outcome::Interrupted
-            | Outcome::NeedsLogin { .. }
-            | Outcome::Quota { .. }
-            | Outcome::Policy { .. }
-            | Outcome::Unavailable { .. } => resume(),
+            Outcome::Interrupted => {
+                self.interruptions += 1;
+                resume()
+            }
+            Outcome::NeedsLogin { .. } | Outcome::Quota { .. } | Outcome::Policy { .. } => resume(),
+            // The agent never ran, so there is nothing to resume: the same is asked for again.
+            Outcome::Unavailable { .. } => purpose.clone(),
             Outcome::RateLimited { .. } => {
                 self.rate_limits += 1;
                 resume()
@@ -422,13 +436,13 @@ impl Task {
 
     fn back_to_landed(&mut self) -> Work {
         let commit = self.landings.last().expect("a task under repair has landed before").commit.clone();
-        (self.tries, self.conflicts) = (0, 0);
+        self.forget_counts();
         Work::Landed { commit }
     }
 
     /// A failed or skipped task starts again: told what went wrong, if it ever ran.
     fn fresh(&mut self) -> Work {
-        (self.tries, self.conflicts, self.rate_limits) = (0, 0, 0);
+        self.forget_counts();
         let next = match (&self.work, self.attempts.is_empty()) {
             (Work::Failed { error }, false) => Purpose::Retry { error: error.clone() },
             (
