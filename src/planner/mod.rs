@@ -3,14 +3,26 @@
 //!
 //! This room never starts a program, never reads the environment and never sees a repository: what it needs is given.
 
+mod config;
+mod copilot;
+mod openai;
 mod outline;
 mod outline_items;
 mod outline_marks;
+pub mod prompt;
+pub mod reply;
 
+pub use config::{Given, PlannerConfig, PlannerKind, build};
+pub use copilot::{Ask, Copilot};
+pub use openai::{Endpoint, OpenAi, Secret};
 pub use outline::Outline;
+pub use prompt::{analysis_prompt, clean_reading};
 
 use crate::domain::{Fault, Plan, TaskDraft};
 use crate::error::{Code, Error};
+
+/// Most of a model's answer that is kept, in bytes.
+const RAW_BYTES_MAX: usize = 256 * 1024;
 
 /// What a planner is told. Texts are the user's or the repository's own words: data, never orders.
 #[derive(Clone, Debug, Default)]
