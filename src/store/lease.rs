@@ -68,7 +68,7 @@ fn read_holder(file: &mut File) -> LeaseHolder {
 }
 
 /// Creates a folder (and its parents) that only its owner can enter.
-pub(super) fn private_folder(path: &Path) -> io::Result<()> {
+pub fn private_folder(path: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
