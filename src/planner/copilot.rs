@@ -30,7 +30,7 @@ impl Planner for Copilot {
             prompt::ROLE,
             prompt::plan_prompt(brief)
         );
-        proposal(Copilot::NAME, (self.ask)(&question)?)
+        proposal(Copilot::NAME, &(self.ask)(&question)?)
     }
 
     fn answer(&self, prompt: &str) -> Result<Option<String>, PlannerError> {
@@ -39,10 +39,10 @@ impl Planner for Copilot {
 }
 
 /// A model's answer as a proposal.
-pub(super) fn proposal(planner: &str, answer: String) -> Result<Proposal, PlannerError> {
-    match reply::read(&answer) {
-        Ok(drafts) => Ok(Proposal { drafts, raw: prompt::cut(&answer, super::RAW_BYTES_MAX) }),
-        Err(why) => Err(PlannerError::Unreadable { planner: planner.to_owned(), why, raw: prompt::cut(&answer, super::RAW_BYTES_MAX) }),
+pub(super) fn proposal(planner: &str, answer: &str) -> Result<Proposal, PlannerError> {
+    match reply::read(answer) {
+        Ok(drafts) => Ok(Proposal { drafts, raw: prompt::cut(answer, super::RAW_BYTES_MAX) }),
+        Err(why) => Err(PlannerError::Unreadable { planner: planner.to_owned(), why, raw: prompt::cut(answer, super::RAW_BYTES_MAX) }),
     }
 }
 

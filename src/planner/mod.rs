@@ -5,6 +5,11 @@
 
 mod config;
 mod copilot;
+mod facts;
+mod facts_commands;
+mod facts_prompt;
+mod facts_tables;
+mod facts_words;
 mod openai;
 mod outline;
 mod outline_items;
@@ -14,6 +19,8 @@ pub mod reply;
 
 pub use config::{Given, PlannerConfig, PlannerKind, build};
 pub use copilot::{Ask, Copilot};
+pub use facts::{BuildSystem, Convention, FactsBudget, Folder, Language, LogLine, Place, RepoFacts, Source, Spent, WordFact, WordHit};
+pub use facts_commands::Command;
 pub use openai::{Endpoint, OpenAi, Secret};
 pub use outline::Outline;
 pub use prompt::{analysis_prompt, clean_reading};
