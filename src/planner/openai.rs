@@ -220,7 +220,7 @@ impl Planner for OpenAi {
     }
 
     fn propose(&self, brief: &PlanBrief) -> Result<Proposal, PlannerError> {
-        proposal(OpenAi::NAME, self.ask(&prompt::plan_prompt(brief), Some(prompt::plan_schema()))?)
+        proposal(OpenAi::NAME, &self.ask(&prompt::plan_prompt(brief), Some(prompt::plan_schema()))?)
     }
 
     fn answer(&self, prompt: &str) -> Result<Option<String>, PlannerError> {
