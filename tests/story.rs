@@ -192,7 +192,7 @@ fn a_model_that_stumbles_is_not_an_error() {
 
 #[test]
 fn a_model_that_hangs_is_a_stall_and_the_session_goes_on() {
-    let limits = "[limits]\nstall_timeout = \"6s\"\ngrace = \"1s\"\n";
+    let limits = "[limits]\nstall_timeout = \"20s\"\ngrace = \"1s\"\n";
     let Some(stage) = Stage::new(limits, |turn| match (turn.ask, turn.number) {
         (Ask::Work, 1) => Step { hang: true, ..Step::default() },
         (Ask::Resume, 0) => Step::sh("echo late > late.txt"),
