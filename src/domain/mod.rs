@@ -1,5 +1,6 @@
 //! What a story is and what may happen to it. Pure: no I/O, no async, no clock, no randomness.
 
+mod claim;
 mod event;
 mod gate;
 mod id;
@@ -10,6 +11,7 @@ mod story;
 mod story_status;
 mod task;
 
+pub use claim::{claims_meet, is_claimed};
 pub use event::*;
 pub use gate::*;
 pub use id::*;

@@ -1,11 +1,10 @@
 //! What the repository is like, gathered within a budget; a model's reading of it where one is configured.
 
-use super::ask::Asker;
 use super::{Engine, blocking};
 use crate::domain::{Event, Oid, Story};
 use crate::error::Result;
 use crate::git::Repo;
-use crate::planner::{self, PlannerError, RepoFacts, Source};
+use crate::planner::{self, RepoFacts, Source};
 
 impl Engine {
     /// Gathers facts about the story's repository and, unless told otherwise, asks the configured model to read them.
@@ -37,27 +36,18 @@ impl Engine {
         facts_at(&repo, &story.tip.commit, &story.created.title, &story.created.description)
     }
 
+    /// A model's reading of the facts, where the story's planner has a model behind it.
     fn reading(&self, story: &Story, facts: &RepoFacts) -> Result<Option<String>> {
         let config = self.config(std::path::Path::new(&story.created.repository))?;
-        let prompt = planner::analysis_prompt(&story.created.title, &story.created.description, facts);
         let name = self.planner_name(&config, story, None);
-        let asked = match name.as_str() {
-            "outline" => return Ok(None),
-            other => match config.planners.get(other) {
-                Some(settings) if settings.is_endpoint() => planner::ask_endpoint(settings, crate::config::named_variable, &prompt),
-                _ => {
-                    let agent = config.planners.get(other).and_then(|settings| settings.agent.clone()).unwrap_or_else(|| other.to_owned());
-                    match Asker::new(self, &config, story, &agent) {
-                        Ok(asker) => asker.ask(&prompt),
-                        Err(error) => Err(PlannerError::Failed { planner: agent, detail: error.chain() }),
-                    }
-                }
-            },
-        };
-        Ok(Some(match asked {
-            Ok(text) => planner::clean_reading(&text),
-            Err(error) => format!("(no reading: {error})"),
-        }))
+        let facts = facts.to_prompt(planner::FACTS_BYTES_MAX);
+        let prompt = planner::analysis_prompt(&story.created.title, &story.created.description, &facts);
+        let answer = self.planner(&config, story, &name).and_then(|planner| Ok(planner.answer(&prompt)?));
+        Ok(match answer {
+            Ok(text) => text.as_deref().and_then(planner::clean_reading),
+            // Facts are worth having without a reading: the reason stands in its place.
+            Err(error) => Some(format!("(no reading: {})", error.chain())),
+        })
     }
 }
 

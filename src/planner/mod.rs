@@ -3,14 +3,28 @@
 //!
 //! This room never starts a program, never reads the environment and never sees a repository: what it needs is given.
 
+mod config;
+mod copilot;
+mod facts;
+mod openai;
 mod outline;
 mod outline_items;
 mod outline_marks;
+pub mod prompt;
+pub mod reply;
 
+pub use config::{Given, PlannerConfig, PlannerKind, build};
+pub use copilot::{Ask, Copilot};
+pub use facts::{FACTS_BYTES_MAX, LogLine, RepoFacts, Source, WordHit};
+pub use openai::{Endpoint, OpenAi, Secret};
 pub use outline::Outline;
+pub use prompt::{analysis_prompt, clean_reading};
 
 use crate::domain::{Fault, Plan, TaskDraft};
 use crate::error::{Code, Error};
+
+/// Most of a model's answer that is kept, in bytes.
+const RAW_BYTES_MAX: usize = 256 * 1024;
 
 /// What a planner is told. Texts are the user's or the repository's own words: data, never orders.
 #[derive(Clone, Debug, Default)]
@@ -208,65 +222,4 @@ fn proposed(planner: &dyn Planner, brief: &PlanBrief) -> Result<Result<(Plan, Pr
         Ok(plan) => Ok((plan, proposal)),
         Err(faults) => Err((faults, proposal.raw)),
     })
-}
-
-// (placeholder)
-pub const FACTS_BYTES_MAX: usize = 10_000;
-#[derive(Clone, Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PlannerConfig {
-    pub agent: Option<String>,
-}
-impl PlannerConfig {
-    pub fn is_endpoint(&self) -> bool {
-        false
-    }
-}
-pub fn outline() -> Box<dyn Planner> {
-    Box::new(Outline)
-}
-pub struct Source<'a> {
-    pub files: &'a [(String, u64)],
-    pub read: &'a dyn Fn(&str, usize) -> Option<Vec<u8>>,
-    pub log: &'a [LogLine],
-    pub grep: &'a dyn Fn(&[String], usize) -> Vec<WordHit>,
-}
-pub struct LogLine {
-    pub commit: String,
-    pub summary: String,
-    pub author: String,
-    pub at: String,
-}
-pub struct WordHit {
-    pub word: String,
-    pub path: String,
-    pub line: u32,
-    pub text: String,
-}
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct RepoFacts {
-    files: usize,
-}
-impl RepoFacts {
-    pub fn gather(source: &Source<'_>, _: &str, _: &str) -> RepoFacts {
-        RepoFacts { files: source.files.len() }
-    }
-    pub fn to_prompt(&self, _: usize) -> String {
-        String::new()
-    }
-}
-pub fn analysis_prompt(_: &str, _: &str, _: &RepoFacts) -> String {
-    String::new()
-}
-pub fn clean_reading(text: &str) -> String {
-    text.to_owned()
-}
-pub fn endpoint(_: &str, _: &PlannerConfig, _: &dyn Fn(&str) -> Option<String>) -> Result<Box<dyn Planner>, PlannerError> {
-    Err(PlannerError::Config { detail: String::new() })
-}
-pub fn asking(_: &str, _: Box<dyn Fn(&str) -> Result<String, PlannerError> + Send + Sync>) -> Box<dyn Planner> {
-    outline()
-}
-pub fn ask_endpoint(_: &PlannerConfig, _: impl Fn(&str) -> Option<String>, _: &str) -> Result<String, PlannerError> {
-    Err(PlannerError::Config { detail: String::new() })
 }
