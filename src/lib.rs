@@ -16,3 +16,11 @@ pub mod agent;
 pub mod planner;
 
 pub mod gate;
+
+pub mod config;
+
+pub mod engine;
+
+pub mod ops;
+
+pub mod edge;

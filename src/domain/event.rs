@@ -1,1 +1,365 @@
-//! (Being written.)
+//! Facts about a story, in the past tense. The log of these is the truth; everything visible is a fold or a tail of it.
+//!
+//! Kinds are never reused: a new meaning is a new kind. Every body ever shipped stays readable
+//! (`tests/golden/events.jsonl`).
+
+use super::{AddedOrder, GateReport, Oid, Outcome, PlannedTask, Purpose, RunId, SessionId, StoryId, TaskId, Usage};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// An event with its place in the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Recorded {
+    /// Total order over all stories; also the cursor of every stream.
+    pub seq: i64,
+    /// For people. Never used to decide.
+    pub at: Timestamp,
+    pub story_id: StoryId,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What a run may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// One wave and its gate.
+    Wave,
+    /// All that is left.
+    All,
+}
+
+/// How a run schedules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// A barrier and a gate after each wave.
+    Waves,
+    /// A task starts the moment its dependencies have landed; gates run beside the work.
+    Flow,
+}
+
+/// How to end what runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cancel {
+    /// Agents are asked to stop; sessions are kept.
+    Graceful,
+    /// Agents are killed.
+    Now,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum RunOutcome {
+    /// Everything in its scope landed and its gate allows.
+    Finished,
+    /// A task failed for good, or a gate stayed red.
+    Failed {
+        reason: String,
+    },
+    Cancelled,
+    /// The run cannot go on until a person does something, for example logs in.
+    Stopped {
+        reason: StopReason,
+        detail: String,
+    },
+}
+
+/// Why a run stopped at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StopReason {
+    NeedsLogin,
+    Quota,
+    Policy,
+    Unavailable,
+    /// Something under Aura failed, for example the disk is full.
+    Environment,
+}
+
+/// How a completed story reaches its readers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "publish", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Published {
+    /// The squashed commit is the tip of the story branch, and nothing else was moved.
+    Branch {
+        branch: String,
+    },
+    /// The base branch was moved forward to it.
+    Merged {
+        into: String,
+    },
+    Pushed {
+        remote: String,
+        branch: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoryCreated {
+    pub title: String,
+    pub description: String,
+    /// Root of the user's checkout.
+    pub repository: String,
+    /// Branch that the story started from; none when the checkout's HEAD was detached.
+    pub base_branch: Option<String>,
+    pub base_commit: Oid,
+    pub base_tree: Oid,
+    /// The story branch, without `refs/heads/`.
+    pub branch: String,
+    /// Folder that holds the story's worktrees.
+    pub root: String,
+    /// Agent of this story, when it differs from the configured one.
+    pub agent: Option<String>,
+    pub planner: Option<String>,
+    pub issue_url: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanAccepted {
+    pub planner: String,
+    pub tasks: Vec<PlannedTask>,
+    pub added_orders: Vec<AddedOrder>,
+    pub max_parallelism: u32,
+    pub include_tests: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptStarted {
+    pub task: TaskId,
+    /// 1-based over the task's whole life.
+    pub attempt: u32,
+    pub purpose: Purpose,
+    pub agent: String,
+    pub session: SessionId,
+    /// Tip of the story branch that the worktree holds: contains every dependency's commit.
+    pub base: Oid,
+    pub worktree: String,
+    /// Folder of the job: log files, exit file.
+    pub job: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptEnded {
+    pub task: TaskId,
+    pub attempt: u32,
+    pub outcome: Outcome,
+    /// The agent's own last words: untrusted text.
+    pub summary: String,
+    pub usage: Usage,
+    /// Where the tree was kept when the attempt did not end well and left something.
+    pub rescue: Option<String>,
+    /// When a rate-limited run may go on.
+    pub resume_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangedFile {
+    pub path: String,
+    pub added: u32,
+    pub removed: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskAccepted {
+    pub task: TaskId,
+    pub attempt: u32,
+    pub head: Oid,
+    /// Bounded: the first 200.
+    pub files: Vec<ChangedFile>,
+    /// Changed files that the task did not claim.
+    pub outside_claim: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Event {
+    StoryCreated(Box<StoryCreated>),
+    AnalysisStarted,
+    /// `facts` is a JSON object, `reading` what a model made of it (untrusted text).
+    AnalysisFinished {
+        facts: serde_json::Value,
+        reading: Option<String>,
+    },
+    AnalysisFailed {
+        error: String,
+    },
+    PlanningStarted {
+        planner: String,
+    },
+    PlanAccepted(Box<PlanAccepted>),
+    PlanningFailed {
+        error: String,
+    },
+
+    RunRequested {
+        run: RunId,
+        scope: Scope,
+        mode: Mode,
+        max_parallelism: Option<u32>,
+    },
+    CancelRequested {
+        run: RunId,
+        how: Cancel,
+    },
+    /// The run cannot go on: nothing new starts, what runs is asked to stop.
+    RunStopped {
+        run: RunId,
+        reason: StopReason,
+        detail: String,
+    },
+    RunEnded {
+        run: RunId,
+        #[serde(flatten)]
+        outcome: RunOutcome,
+    },
+
+    AttemptStarted(Box<AttemptStarted>),
+    /// What the agent is doing now, in a few words (untrusted text). Changes nothing else.
+    AttemptActivity {
+        task: TaskId,
+        attempt: u32,
+        text: String,
+    },
+    AttemptEnded(Box<AttemptEnded>),
+    TaskAccepted(Box<TaskAccepted>),
+    LandingConflicted {
+        task: TaskId,
+        attempt: u32,
+        tip: Oid,
+        paths: Vec<String>,
+    },
+    /// `onto` is the tip before, `commit` the tip after.
+    TaskLanded {
+        task: TaskId,
+        attempt: u32,
+        head: Oid,
+        onto: Oid,
+        commit: Oid,
+        tree: Oid,
+    },
+    /// A task is out of attempts, or cannot be done.
+    TaskFailed {
+        task: TaskId,
+        error: String,
+    },
+    TaskSkipped {
+        task: TaskId,
+        because: TaskId,
+    },
+    /// A person asks for one more try.
+    TaskRetried {
+        task: TaskId,
+    },
+
+    /// A person committed to the story branch: their commit is the tip from now on.
+    TipAdopted {
+        onto: Oid,
+        commit: Oid,
+        tree: Oid,
+    },
+    GateStarted {
+        commit: Oid,
+        tree: Oid,
+        wave: u32,
+    },
+    GateFinished {
+        wave: u32,
+        report: Box<GateReport>,
+    },
+    CulpritFound {
+        commit: Oid,
+        task: TaskId,
+    },
+    /// No task is to blame, or repairs are used up.
+    CulpritUnknown {
+        commit: Oid,
+        why: String,
+    },
+    /// The culprit's session could not repair the gate. Its work stays landed.
+    RepairFailed {
+        task: TaskId,
+        error: String,
+    },
+
+    CompletionStarted,
+    /// The base branch was merged in; the tip moved.
+    BaseBrought {
+        base: Oid,
+        onto: Oid,
+        commit: Oid,
+        tree: Oid,
+    },
+    Squashed {
+        base: Oid,
+        tip: Oid,
+        commit: Oid,
+    },
+    StoryPublished {
+        commit: Oid,
+        #[serde(flatten)]
+        how: Published,
+    },
+    CompletionFailed {
+        error: String,
+    },
+
+    WorktreesRemoved {
+        paths: Vec<String>,
+    },
+    /// Something that a reader of the log should know and that changes nothing.
+    Noted {
+        text: String,
+    },
+}
+
+impl Event {
+    /// The task that the event speaks of.
+    #[must_use]
+    pub fn task(&self) -> Option<&TaskId> {
+        match self {
+            Event::AttemptStarted(e) => Some(&e.task),
+            Event::AttemptEnded(e) => Some(&e.task),
+            Event::TaskAccepted(e) => Some(&e.task),
+            Event::AttemptActivity { task, .. }
+            | Event::LandingConflicted { task, .. }
+            | Event::TaskLanded { task, .. }
+            | Event::TaskFailed { task, .. }
+            | Event::TaskSkipped { task, .. }
+            | Event::TaskRetried { task }
+            | Event::CulpritFound { task, .. }
+            | Event::RepairFailed { task, .. } => Some(task),
+            Event::StoryCreated(_)
+            | Event::AnalysisStarted
+            | Event::AnalysisFinished { .. }
+            | Event::AnalysisFailed { .. }
+            | Event::PlanningStarted { .. }
+            | Event::PlanAccepted(_)
+            | Event::PlanningFailed { .. }
+            | Event::RunRequested { .. }
+            | Event::CancelRequested { .. }
+            | Event::RunStopped { .. }
+            | Event::RunEnded { .. }
+            | Event::TipAdopted { .. }
+            | Event::GateStarted { .. }
+            | Event::GateFinished { .. }
+            | Event::CulpritUnknown { .. }
+            | Event::CompletionStarted
+            | Event::BaseBrought { .. }
+            | Event::Squashed { .. }
+            | Event::StoryPublished { .. }
+            | Event::CompletionFailed { .. }
+            | Event::WorktreesRemoved { .. }
+            | Event::Noted { .. } => None,
+        }
+    }
+}

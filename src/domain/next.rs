@@ -1,1 +1,308 @@
-//! (Being written.)
+//! What to do now, from the state alone. A fresh run, a tick and a restart after a crash ask the same question.
+
+use super::{
+    Cancel, Culprit, Event, Landable, Mode, Oid, Outcome, Purpose, RunOutcome, Scope, StopReason, Story, Task, TaskId, Work, critical_paths,
+};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+/// Interruptions in a row before a task fails: a restart of the machine or two is forgiven, a supervisor that dies
+/// each time is not.
+const INTERRUPTIONS_MAX: u32 = 5;
+
+/// Bounds of a run. Counts are per task and per fresh start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Unhappy attempts before a task fails.
+    pub attempts_max: u32,
+    /// Conflicts handed back before a task fails.
+    pub conflicts_max: u32,
+    /// Repairs of a red gate before a person has to look.
+    pub repairs_max: u32,
+    /// Rate-limited attempts in a row before they count as unhappy.
+    pub rate_limits_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { attempts_max: 2, conflicts_max: 3, repairs_max: 2, rate_limits_max: 20 }
+    }
+}
+
+/// What is being done already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InFlight {
+    pub attempts: BTreeSet<TaskId>,
+    pub landing: bool,
+    pub gate: bool,
+    pub culprit: bool,
+}
+
+/// Something to do. Values, so that another machine could do them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// A fact that needs no work to become true.
+    Record(Event),
+    /// Start the task's next attempt, or attend to the one that is running.
+    Attempt {
+        task: TaskId,
+    },
+    StopAttempt {
+        task: TaskId,
+        how: Cancel,
+    },
+    Land {
+        permit: Landable,
+    },
+    /// Run the gate at a commit of the story branch, on behalf of a wave.
+    Gate {
+        commit: Oid,
+        tree: Oid,
+        wave: u32,
+    },
+    /// Find the landing between `good` and `bad` that turned the gate red.
+    FindCulprit {
+        good: Option<Oid>,
+        bad: Oid,
+    },
+    /// Ask again at this time: the run is held by a rate limit.
+    Wait {
+        until: Timestamp,
+    },
+    End {
+        outcome: RunOutcome,
+    },
+}
+
+/// Decides. Empty means: wait for what is in flight.
+#[must_use]
+pub fn next(story: &Story, limits: &Limits, now: Timestamp, in_flight: &InFlight) -> Vec<Effect> {
+    let Some(run) = &story.run else { return vec![] };
+    if let Some(how) = run.cancel.or(run.stop.as_ref().map(|_| Cancel::Graceful)) {
+        return winding_down(story, how, in_flight);
+    }
+    let facts = settle(story, limits);
+    if !facts.is_empty() {
+        return facts;
+    }
+    let mut effects = vec![];
+    if !in_flight.landing
+        && let Some(permit) = story.next_landing()
+    {
+        effects.push(Effect::Land { permit });
+    }
+    effects.extend(gate_work(story, in_flight));
+    let held = starts(story, now, in_flight, &mut effects);
+    let busy = !in_flight.attempts.is_empty() || in_flight.landing || in_flight.gate || in_flight.culprit;
+    if effects.is_empty() && !busy {
+        match held {
+            Some(until) => effects.push(Effect::Wait { until }),
+            None => effects.push(Effect::End { outcome: verdict_of_run(story) }),
+        }
+    } else if let Some(until) = held {
+        effects.push(Effect::Wait { until });
+    }
+    effects
+}
+
+/// Nothing new starts; what runs is stopped; accepted work still lands. Not when the environment failed: the branch may
+/// be what cannot be moved, and a run has to end. What is accepted is safe and lands at the next run.
+fn winding_down(story: &Story, how: Cancel, in_flight: &InFlight) -> Vec<Effect> {
+    let mut effects: Vec<Effect> = vec![];
+    for task in &story.tasks {
+        if let Work::Running { .. } = task.work {
+            effects.push(Effect::StopAttempt { task: task.id().clone(), how });
+            if !in_flight.attempts.contains(task.id()) {
+                effects.push(Effect::Attempt { task: task.id().clone() });
+            }
+        }
+    }
+    let stop = story.run.as_ref().and_then(|run| run.stop.as_ref());
+    let can_land = !matches!(stop, Some((StopReason::Environment, _)));
+    if can_land
+        && !in_flight.landing
+        && let Some(permit) = story.next_landing()
+    {
+        effects.push(Effect::Land { permit });
+    }
+    let busy = !in_flight.attempts.is_empty() || in_flight.landing || in_flight.gate || in_flight.culprit;
+    if effects.is_empty() && !busy {
+        effects.push(Effect::End { outcome: verdict_of_run(story) });
+    }
+    effects
+}
+
+/// Tasks that are out of attempts fail; what waits for them is skipped. Also gives up repairs.
+fn settle(story: &Story, limits: &Limits) -> Vec<Effect> {
+    let mut facts = vec![];
+    for task in &story.tasks {
+        let Work::Pending { next } = &task.work else { continue };
+        let id = task.id().clone();
+        if let Some(error) = why_spent(task, next, limits) {
+            let event = if task.has_landed() { Event::RepairFailed { task: id, error } } else { Event::TaskFailed { task: id, error } };
+            facts.push(Effect::Record(event));
+            continue;
+        }
+        if task.has_landed() {
+            continue;
+        }
+        let dead = |id: &&TaskId| story.task(id).is_some_and(|task| matches!(task.work, Work::Failed { .. } | Work::Skipped { .. }));
+        if let Some(because) = task.planned.depends_on.iter().find(dead) {
+            facts.push(Effect::Record(Event::TaskSkipped { task: id, because: because.clone() }));
+        }
+    }
+    if let Some(red) = &story.gates.red
+        && red.culprit == Culprit::Sought
+        && red.repairs >= limits.repairs_max
+    {
+        let why = format!("still red after {} repairs", red.repairs);
+        facts.push(Effect::Record(Event::CulpritUnknown { commit: red.commit.clone(), why }));
+    }
+    facts
+}
+
+/// Why a task gets no further attempt, if its bounds are reached.
+fn why_spent(task: &Task, next: &Purpose, limits: &Limits) -> Option<String> {
+    let no_tries = task.tries >= limits.attempts_max.max(1);
+    let spent = no_tries || task.rate_limits > limits.rate_limits_max || task.interruptions > INTERRUPTIONS_MAX;
+    if !spent && task.conflicts <= limits.conflicts_max {
+        return None;
+    }
+    let last = task.last_attempt().and_then(|attempt| attempt.ended.as_ref()).map(|end| &end.outcome);
+    let last = last.filter(|outcome| **outcome != Outcome::Done).map_or_else(String::new, |outcome| format!(": {}", outcome.sentence()));
+    Some(match next {
+        Purpose::Resolve { paths, .. } => format!("its work conflicts with what landed before, in {}{last}", paths.join(", ")),
+        Purpose::Work | Purpose::Retry { .. } | Purpose::Resume { .. } | Purpose::NoChange | Purpose::Repair { .. } => {
+            format!("out of attempts{last}")
+        }
+    })
+}
+
+/// The gate, or the search for whoever turned it red. One at a time.
+fn gate_work(story: &Story, in_flight: &InFlight) -> Option<Effect> {
+    if in_flight.gate || in_flight.culprit {
+        return None;
+    }
+    let tip = || Effect::Gate { commit: story.tip.commit.clone(), tree: story.tip.tree.clone(), wave: story.settled_wave().max(1) };
+    match &story.gates.red {
+        Some(red) => match &red.culprit {
+            Culprit::Sought => Some(Effect::FindCulprit { good: story.gates.good.clone(), bad: red.commit.clone() }),
+            // The repair has landed: look again, for the highest wave that is settled.
+            Culprit::Task { task } => {
+                let landed = story.task(task).is_some_and(|task| matches!(task.work, Work::Landed { .. }));
+                (landed && story.tip.commit != red.commit).then(tip)
+            }
+            Culprit::Nobody { .. } => None,
+        },
+        None => gate_is_due(story).then(tip),
+    }
+}
+
+/// A gate is due when a wave of the plan has settled that no gate has covered, or when everything is over and the
+/// gate has not seen exactly the tip.
+fn gate_is_due(story: &Story) -> bool {
+    let settled = story.settled_wave();
+    let landed = story.tasks.iter().any(Task::has_landed);
+    let wave_open = settled > story.gates.wave;
+    let all_over = settled == story.wave_count();
+    landed && (wave_open || (all_over && !story.tip_allows()))
+}
+
+/// Adds the attempts to start, longest critical path first. Returns when a rate limit holds some back.
+fn starts(story: &Story, now: Timestamp, in_flight: &InFlight, effects: &mut Vec<Effect>) -> Option<Timestamp> {
+    let run = story.run.as_ref()?;
+    // Attempts that the log says run and nobody attends to: after a restart they come first and need no slot.
+    for task in &story.tasks {
+        if matches!(task.work, Work::Running { .. }) && !in_flight.attempts.contains(task.id()) {
+            effects.push(Effect::Attempt { task: task.id().clone() });
+        }
+    }
+    let parallelism = story.throttle.as_ref().map_or(run.max_parallelism, |throttle| throttle.parallelism.min(run.max_parallelism));
+    let running = story.tasks.iter().filter(|task| matches!(task.work, Work::Running { .. })).count();
+    let starting =
+        in_flight.attempts.iter().filter(|id| story.task(id).is_some_and(|task| matches!(task.work, Work::Pending { .. }))).count();
+    let free = (parallelism as usize).saturating_sub(running + starting);
+    let mut ready: Vec<&Task> =
+        story.tasks.iter().filter(|task| may_start(story, task) && !in_flight.attempts.contains(task.id())).collect();
+    if ready.is_empty() {
+        return None;
+    }
+    if let Some(throttle) = &story.throttle
+        && now < throttle.until
+    {
+        return Some(throttle.until);
+    }
+    let paths = critical_paths(story.tasks.iter().map(|task| &task.planned));
+    // A repair holds everything up, so it goes first; then conflicts and retries with the rest by critical path.
+    ready.sort_by_key(|task| (!task.is_repairing(), std::cmp::Reverse(paths.get(task.id()).copied().unwrap_or(0)), task.planned.wave));
+    effects.extend(ready.into_iter().take(free).map(|task| Effect::Attempt { task: task.id().clone() }));
+    None
+}
+
+fn may_start(story: &Story, task: &Task) -> bool {
+    let Some(run) = &story.run else { return false };
+    if !matches!(task.work, Work::Pending { .. }) {
+        return false;
+    }
+    if task.is_repairing() {
+        return true;
+    }
+    if story.missing_dependency(task).is_some() {
+        return false;
+    }
+    let nobody = matches!(story.gates.red.as_ref().map(|red| &red.culprit), Some(Culprit::Nobody { .. }));
+    let in_scope = run.scope == Scope::All || task.planned.wave <= run.wave;
+    // The barrier: in waves mode a task waits until the gate of every wave before its own allows it.
+    let barrier = run.mode == Mode::Flow || barrier_open(story, task);
+    !nobody && in_scope && barrier
+}
+
+fn barrier_open(story: &Story, task: &Task) -> bool {
+    let before = task.planned.wave.saturating_sub(1);
+    let settled = story.settled_wave() >= before;
+    let landed_before = story.tasks.iter().any(|other| other.planned.wave <= before && other.has_landed());
+    settled && story.gates.red.is_none() && (story.gates.wave >= before || !landed_before)
+}
+
+/// What the run adds up to when there is nothing left to do.
+fn verdict_of_run(story: &Story) -> RunOutcome {
+    let Some(run) = &story.run else { return RunOutcome::Finished };
+    if let Some((reason, detail)) = &run.stop {
+        return RunOutcome::Stopped { reason: *reason, detail: detail.clone() };
+    }
+    if run.cancel.is_some() {
+        return RunOutcome::Cancelled;
+    }
+    if let Some(red) = &story.gates.red {
+        let why = match &red.culprit {
+            Culprit::Nobody { why } => why.clone(),
+            Culprit::Sought | Culprit::Task { .. } => "not repaired".into(),
+        };
+        return RunOutcome::Failed { reason: format!("the gate is red at {}: {why}", red.commit.short()) };
+    }
+    let failed: Vec<&str> =
+        story.tasks.iter().filter(|task| matches!(task.work, Work::Failed { .. })).map(|task| task.id().as_str()).collect();
+    if !failed.is_empty() {
+        return RunOutcome::Failed { reason: format!("these tasks failed: {}", failed.join(", ")) };
+    }
+    match unfinished(story, run.scope, run.wave) {
+        Some(reason) => RunOutcome::Failed { reason },
+        None => RunOutcome::Finished,
+    }
+}
+
+/// What the scope of the run still lacks. A run that would end so has met a case that nobody thought of: it says so
+/// and never claims to have finished.
+fn unfinished(story: &Story, scope: Scope, wave: u32) -> Option<String> {
+    let inside = |task: &&Task| scope == Scope::All || task.planned.wave <= wave;
+    let open = story.tasks.iter().filter(inside).filter(|task| !matches!(task.work, Work::Landed { .. }));
+    let open: Vec<&str> = open.map(|task| task.id().as_str()).collect();
+    if !open.is_empty() {
+        return Some(format!("nothing more can be done, and these tasks have not landed: {}", open.join(", ")));
+    }
+    let gated = match scope {
+        Scope::All => story.is_complete(),
+        Scope::Wave => story.gates.wave >= wave,
+    };
+    (!gated).then(|| "nothing more can be done, and no gate has seen what landed".to_owned())
+}

@@ -1,1 +1,409 @@
-//! (Being written.)
+//! The story: the fold of its events, and the questions one may ask of it.
+
+use super::task::illegal;
+use super::{
+    AddedOrder, Cancel, Culprit, Event, GateReport, Illegal, Mode, Oid, Outcome, PlanAccepted, Published, Red, RunId, RunOutcome, Scope,
+    StopReason, StoryCreated, StoryId, Task, TaskId, Verdict, Work,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A commit of the story branch and its tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tip {
+    pub commit: Oid,
+    pub tree: Oid,
+}
+
+/// What was gathered about the repository.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Analysis {
+    pub facts: serde_json::Value,
+    /// A model's reading of the facts: untrusted text.
+    pub reading: Option<String>,
+}
+
+/// How the plan came about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanOrigin {
+    pub planner: String,
+    pub added_orders: Vec<AddedOrder>,
+    pub include_tests: bool,
+}
+
+/// A run that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    pub id: RunId,
+    pub scope: Scope,
+    pub mode: Mode,
+    /// The wave that a run of scope `wave` is to finish.
+    pub wave: u32,
+    pub max_parallelism: u32,
+    pub cancel: Option<Cancel>,
+    /// Set when the run must not start anything more.
+    pub stop: Option<(StopReason, String)>,
+    pub started_at: Timestamp,
+    /// Position of the request in the log, where a reader of this run starts.
+    pub since: i64,
+}
+
+/// The last run that ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastRun {
+    pub id: RunId,
+    pub since: i64,
+    pub ended_at: Timestamp,
+    #[serde(flatten)]
+    pub outcome: RunOutcome,
+}
+
+/// A rate limit that holds the whole run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Throttle {
+    pub until: Timestamp,
+    pub parallelism: u32,
+}
+
+/// What gates have said so far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gates {
+    /// Verdict by tree: no tree is gated twice in a run.
+    pub verdicts: BTreeMap<Oid, Verdict>,
+    /// The commit being gated now, and for which wave.
+    pub running: Option<(Oid, u32)>,
+    /// Highest wave of the plan whose gate allows going on.
+    pub wave: u32,
+    /// The last commit that a gate allowed.
+    pub good: Option<Oid>,
+    pub red: Option<Red>,
+    /// The last report: what status shows.
+    pub last: Option<GateReport>,
+    pub last_wave: u32,
+}
+
+/// How far the merge ceremony is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Completion {
+    Open,
+    Started,
+    Squashed {
+        base: Oid,
+        tip: Oid,
+        commit: Oid,
+    },
+    Done {
+        commit: Oid,
+        at: Timestamp,
+        #[serde(flatten)]
+        how: Published,
+    },
+}
+
+/// A story and all that happened to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Story {
+    pub id: StoryId,
+    #[serde(flatten)]
+    pub created: StoryCreated,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    /// Position of the last event folded in.
+    pub seq: i64,
+    pub analysis: Option<Analysis>,
+    pub analyzing: bool,
+    pub planning: bool,
+    /// Why the last analysis or planning did not work, until the next one does.
+    pub trouble: Option<String>,
+    pub plan: Option<PlanOrigin>,
+    pub max_parallelism: u32,
+    #[serde(skip)]
+    pub tasks: Vec<Task>,
+    pub tip: Tip,
+    /// Accepted tasks, in the order of their acceptance: the order of landing. A driver that dies between moving the
+    /// branch and writing it down is followed by one that begins with the same task, and finds its landing.
+    #[serde(default)]
+    pub landing_queue: Vec<TaskId>,
+    pub run: Option<Run>,
+    pub last_run: Option<LastRun>,
+    pub throttle: Option<Throttle>,
+    pub gates: Gates,
+    pub completion: Completion,
+    pub worktrees_removed: bool,
+}
+
+impl Story {
+    /// The story that its first event makes.
+    #[must_use]
+    pub fn create(id: StoryId, created: StoryCreated, at: Timestamp, seq: i64) -> Story {
+        let tip = Tip { commit: created.base_commit.clone(), tree: created.base_tree.clone() };
+        Story {
+            id,
+            created,
+            created_at: at,
+            updated_at: at,
+            seq,
+            analysis: None,
+            analyzing: false,
+            planning: false,
+            trouble: None,
+            plan: None,
+            max_parallelism: 4,
+            tasks: vec![],
+            tip,
+            landing_queue: vec![],
+            run: None,
+            last_run: None,
+            throttle: None,
+            gates: Gates::default(),
+            completion: Completion::Open,
+            worktrees_removed: false,
+        }
+    }
+
+    /// The only way a story changes. Refuses what cannot follow; the store calls it inside the transaction.
+    ///
+    /// # Errors
+    /// [`Illegal`] names the event and the state that refused it.
+    pub fn apply(mut self, event: &Event, at: Timestamp, seq: i64) -> Result<Story, Illegal> {
+        self.seq = seq;
+        self.updated_at = at;
+        if let Some(id) = event.task().cloned() {
+            return self.apply_to_task(&id, event, at);
+        }
+        self.apply_to_story(event, at, seq)
+    }
+
+    fn apply_to_task(mut self, id: &TaskId, event: &Event, at: Timestamp) -> Result<Story, Illegal> {
+        let refuse = |state: &str| Err(Illegal { event: illegal(&"", event).event, state: state.into() });
+        let needs_run = !matches!(event, Event::TaskRetried { .. });
+        if needs_run && self.run.is_none() {
+            return refuse("a story without an active run");
+        }
+        if !needs_run && self.run.is_some() {
+            return refuse("a story with an active run");
+        }
+        let Some(index) = self.tasks.iter().position(|task| task.id() == id) else {
+            return refuse(&format!("a plan without task `{id}`"));
+        };
+        if let Some(state) = self.why_not(index, event) {
+            return refuse(&state);
+        }
+        self.tasks[index] = self.tasks[index].clone().apply(event, at)?;
+        self.landing_queue.retain(|queued| queued != id);
+        if self.tasks[index].landable().is_some() {
+            self.landing_queue.push(id.clone());
+        }
+        self.after_task_event(id, event, at);
+        Ok(self)
+    }
+
+    /// What the rest of the story has against an event of a task; the task itself is asked afterwards.
+    fn why_not(&self, index: usize, event: &Event) -> Option<String> {
+        let task = &self.tasks[index];
+        match event {
+            Event::AttemptStarted(_) => {
+                self.missing_dependency(task).map(|missing| format!("a task whose dependency `{missing}` has not landed"))
+            }
+            Event::TaskLanded { onto, .. } if *onto != self.tip.commit => Some("a tip that has moved".into()),
+            Event::TaskSkipped { because, .. } => {
+                let dead = self.task(because).is_some_and(|task| matches!(task.work, Work::Failed { .. } | Work::Skipped { .. }));
+                let depends = task.planned.depends_on.contains(because);
+                (!dead || !depends).then(|| format!("a task that can do without `{because}`"))
+            }
+            Event::CulpritFound { commit, .. } if !self.is_sought(commit) => Some("a story that seeks no culprit there".into()),
+            Event::TaskRetried { .. } if self.is_closed() => Some("a story that is completed".into()),
+            _ => None,
+        }
+    }
+
+    /// Whether the gate is red at `commit` and nobody has been found to blame.
+    fn is_sought(&self, commit: &Oid) -> bool {
+        self.gates.red.as_ref().is_some_and(|red| red.commit == *commit && red.culprit == Culprit::Sought)
+    }
+
+    /// Whether the merge ceremony is past the point of going back to work.
+    fn is_closed(&self) -> bool {
+        matches!(self.completion, Completion::Squashed { .. } | Completion::Done { .. })
+    }
+
+    /// What an event of a task means for the rest of the story.
+    fn after_task_event(&mut self, id: &TaskId, event: &Event, at: Timestamp) {
+        if let Event::TaskLanded { commit, tree, .. } = event {
+            self.tip = Tip { commit: commit.clone(), tree: tree.clone() };
+        }
+        if let Event::AttemptEnded(e) = event {
+            self.after_attempt(&e.outcome, e.resume_at, at);
+        }
+        if let (Event::CulpritFound { .. }, Some(red)) = (event, &mut self.gates.red) {
+            red.culprit = Culprit::Task { task: id.clone() };
+        }
+        if let (Event::RepairFailed { error, .. }, Some(red)) = (event, &mut self.gates.red) {
+            red.culprit = Culprit::Nobody { why: format!("`{id}` could not repair it: {error}") };
+        }
+    }
+
+    fn after_attempt(&mut self, outcome: &Outcome, resume_at: Option<Timestamp>, at: Timestamp) {
+        let Some(run) = &mut self.run else { return };
+        if let Some((reason, detail)) = outcome.stops() {
+            run.stop.get_or_insert((reason, detail.to_owned()));
+        }
+        // Halved at a limit, one more for each good end: the classic probe for a rate that is not known. The hold itself
+        // only time ends: that one agent came through does not make the limit of another untrue.
+        let limit = run.max_parallelism;
+        if let Outcome::RateLimited { .. } = outcome {
+            let (until, now) = self.throttle.as_ref().map_or((at, limit), |throttle| (throttle.until, throttle.parallelism));
+            self.throttle = Some(Throttle { until: resume_at.unwrap_or(at).max(until), parallelism: (now / 2).max(1) });
+        } else if let (Outcome::Done, Some(throttle)) = (outcome, &mut self.throttle) {
+            throttle.parallelism = (throttle.parallelism + 1).min(limit);
+        }
+    }
+
+    // tidy: flat match
+    fn apply_to_story(mut self, event: &Event, at: Timestamp, seq: i64) -> Result<Story, Illegal> {
+        let refuse = |state: &str| Err(Illegal { event: illegal(&"", event).event, state: state.into() });
+        let idle = self.run.is_none();
+        match event {
+            Event::StoryCreated(_) => return refuse("a story that exists"),
+            Event::Noted { .. } => {}
+            Event::AnalysisStarted if idle => self.analyzing = true,
+            Event::AnalysisFinished { facts, reading } if self.analyzing => {
+                self.analysis = Some(Analysis { facts: facts.clone(), reading: reading.clone() });
+                (self.analyzing, self.trouble) = (false, None);
+            }
+            Event::AnalysisFailed { error } if self.analyzing => (self.analyzing, self.trouble) = (false, Some(error.clone())),
+            Event::PlanningStarted { .. } if idle && !self.has_run() => self.planning = true,
+            Event::PlanAccepted(accepted) if self.planning => self.accept_plan(accepted),
+            Event::PlanningFailed { error } if self.planning => (self.planning, self.trouble) = (false, Some(error.clone())),
+            Event::RunRequested { run, scope, mode, max_parallelism } => {
+                if let Some(state) = self.why_not_run() {
+                    return refuse(state);
+                }
+                for task in &mut self.tasks {
+                    *task = task.clone().apply(event, at)?;
+                }
+                let (id, scope, mode, wave) = (*run, *scope, *mode, 0);
+                let max_parallelism = max_parallelism.unwrap_or(self.max_parallelism).max(1);
+                self.start_run(Run { id, scope, mode, wave, max_parallelism, cancel: None, stop: None, started_at: at, since: seq });
+            }
+            Event::CancelRequested { run, how } if self.run.as_ref().is_some_and(|active| active.id == *run) => {
+                if let Some(active) = &mut self.run {
+                    active.cancel = active.cancel.max(Some(*how));
+                }
+            }
+            Event::RunStopped { run, reason, detail } if self.run.as_ref().is_some_and(|active| active.id == *run) => {
+                // The first reason stays, unless what fails now is the ground itself: then nothing may be tried any more.
+                if let Some(active) = &mut self.run
+                    && (active.stop.is_none() || *reason == StopReason::Environment)
+                {
+                    active.stop = Some((*reason, detail.clone()));
+                }
+            }
+            Event::TipAdopted { onto, commit, tree } if *onto == self.tip.commit && !self.is_closed() => {
+                self.tip = Tip { commit: commit.clone(), tree: tree.clone() };
+            }
+            Event::RunEnded { run, outcome } if self.run.as_ref().is_some_and(|active| active.id == *run) => {
+                if self.tasks.iter().any(|task| matches!(task.work, Work::Running { .. })) {
+                    return refuse("a run with a running attempt");
+                }
+                let since = self.run.as_ref().map_or(0, |active| active.since);
+                self.last_run = Some(LastRun { id: *run, since, ended_at: at, outcome: outcome.clone() });
+                (self.run, self.throttle, self.gates.running) = (None, None, None);
+            }
+            Event::GateStarted { commit, wave, .. } => self.gates.running = Some((commit.clone(), *wave)),
+            Event::GateFinished { wave, report } => self.gate_finished(*wave, report),
+            Event::CulpritUnknown { commit, why } if self.is_sought(commit) => {
+                if let Some(red) = &mut self.gates.red {
+                    red.culprit = Culprit::Nobody { why: why.clone() };
+                }
+            }
+            Event::CompletionStarted if idle && !matches!(self.completion, Completion::Done { .. }) => {
+                if self.completion == Completion::Open {
+                    self.completion = Completion::Started;
+                }
+            }
+            Event::BaseBrought { onto, commit, tree, .. } if self.completion == Completion::Started && *onto == self.tip.commit => {
+                self.tip = Tip { commit: commit.clone(), tree: tree.clone() };
+            }
+            Event::Squashed { base, tip, commit }
+                if self.completion == Completion::Started && *tip == self.tip.commit && self.gates.red.is_none() && self.tip_allows() =>
+            {
+                self.completion = Completion::Squashed { base: base.clone(), tip: tip.clone(), commit: commit.clone() };
+            }
+            Event::StoryPublished { commit, how } if matches!(&self.completion, Completion::Squashed { commit: c, .. } if c == commit) => {
+                self.completion = Completion::Done { commit: commit.clone(), at, how: how.clone() };
+            }
+            Event::CompletionFailed { .. } => {
+                if self.completion == Completion::Started {
+                    self.completion = Completion::Open;
+                }
+            }
+            Event::WorktreesRemoved { .. } if idle => self.worktrees_removed = true,
+            _ => return refuse(&format!("a story that is {:?}/{:?}", self.status(), self.orchestrator_status())),
+        }
+        Ok(self)
+    }
+
+    fn accept_plan(&mut self, accepted: &PlanAccepted) {
+        self.tasks = accepted.tasks.iter().cloned().map(Task::new).collect();
+        self.plan = Some(PlanOrigin {
+            planner: accepted.planner.clone(),
+            added_orders: accepted.added_orders.clone(),
+            include_tests: accepted.include_tests,
+        });
+        self.max_parallelism = accepted.max_parallelism;
+        // A run that ended before any attempt was a run of another plan.
+        (self.planning, self.trouble, self.last_run) = (false, None, None);
+    }
+
+    /// Why no run can be asked for now.
+    fn why_not_run(&self) -> Option<&'static str> {
+        let reasons = [
+            (self.run.is_some(), "a story with an active run"),
+            (self.planning, "a story that is being planned"),
+            (self.tasks.is_empty(), "a story without a plan"),
+            (self.is_closed(), "a story that is completed"),
+            (self.worktrees_removed, "a story whose worktrees have been removed"),
+        ];
+        reasons.into_iter().find_map(|(holds, state)| holds.then_some(state))
+    }
+
+    fn start_run(&mut self, run: Run) {
+        let open = self.tasks.iter().filter(|task| !task.is_over()).map(|task| task.planned.wave).min();
+        self.run = Some(Run { wave: open.unwrap_or(self.wave_count()), ..run });
+        // What is retried has to be gated again, also in a wave whose gate allowed what had landed by then.
+        self.gates.wave = open.map_or(self.gates.wave, |open| self.gates.wave.min(open.saturating_sub(1)));
+        // A red verdict is looked at again: what was outside the tree may have been mended. A green one stays true.
+        self.gates.verdicts.retain(|_, verdict| verdict.allows());
+        (self.gates.red, self.gates.running) = (None, None);
+        self.completion = Completion::Open;
+    }
+
+    fn gate_finished(&mut self, wave: u32, report: &GateReport) {
+        let gates = &mut self.gates;
+        if gates.running.as_ref().is_some_and(|(commit, _)| *commit == report.commit) {
+            gates.running = None;
+        }
+        // A bisection gates old commits too (wave 0): they tell about their tree and nothing else.
+        gates.verdicts.insert(report.tree.clone(), report.verdict);
+        if wave == 0 {
+            return;
+        }
+        (gates.last, gates.last_wave) = (Some(report.clone()), wave);
+        if report.verdict.allows() {
+            gates.wave = gates.wave.max(wave);
+            gates.good = Some(report.commit.clone());
+            gates.red = None;
+        } else {
+            let repairs = gates.red.as_ref().map_or(0, |red| red.repairs + 1);
+            gates.red = Some(Red { commit: report.commit.clone(), culprit: Culprit::Sought, repairs });
+        }
+    }
+}

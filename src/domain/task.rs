@@ -1,73 +1,136 @@
-//! One task's life. (Being written.)
-use super::{Oid, TaskId};
+//! One task's life: what it may be, and the only table of what may happen to it.
+
+use super::{AttemptEnded, AttemptStarted, ChangedFile, Event, Oid, Outcome, PlannedTask, SessionId, TaskId, Usage};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// How one attempt ended, by all the evidence.
+/// Why an attempt is made: decides its session and its prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "result", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Outcome {
-    /// The agent says it is done and the repository agrees.
-    Done,
-    /// The agent says it is done and nothing changed.
+#[serde(tag = "purpose", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Purpose {
+    /// The first look at the task.
+    Work,
+    /// A new session that is told what went wrong before.
+    Retry { error: String },
+    /// The same session goes on after an interruption, a crash, a stall or a rate limit.
+    Resume { why: String },
+    /// The same session is told that nothing changed.
     NoChange,
-    /// The agent's process died.
-    Crashed {
-        detail: String,
+    /// The same session resolves a conflict with what landed meanwhile.
+    Resolve { tip: Oid, paths: Vec<String> },
+    /// The same session repairs the gate that its landing turned red.
+    Repair { commit: Oid },
+}
+
+impl Purpose {
+    /// Whether the attempt goes on in the session of the one before.
+    #[must_use]
+    pub fn keeps_session(&self) -> bool {
+        match self {
+            Purpose::Work | Purpose::Retry { .. } => false,
+            Purpose::Resume { .. } | Purpose::NoChange | Purpose::Resolve { .. } | Purpose::Repair { .. } => true,
+        }
+    }
+    /// Whether the worktree keeps what the attempt before left in it.
+    #[must_use]
+    pub fn keeps_worktree(&self) -> bool {
+        self.keeps_session()
+    }
+}
+
+/// One attempt, for the record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    pub number: u32,
+    pub purpose: Purpose,
+    pub agent: String,
+    pub session: SessionId,
+    pub base: Oid,
+    pub worktree: String,
+    pub job: String,
+    pub started_at: Timestamp,
+    pub ended: Option<AttemptEnd>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptEnd {
+    pub at: Timestamp,
+    pub outcome: Outcome,
+    pub summary: String,
+    pub usage: Usage,
+    pub rescue: Option<String>,
+}
+
+/// One landing, for the record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Landing {
+    pub attempt: u32,
+    pub head: Oid,
+    pub onto: Oid,
+    pub commit: Oid,
+    pub at: Timestamp,
+}
+
+/// Where a task stands. Each state carries what is true in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Work {
+    /// Waits for its dependencies, for a slot, or to be told what went wrong.
+    Pending {
+        next: Purpose,
     },
-    /// No sign of life for longer than the stall limit.
-    Stalled,
-    /// The attempt's deadline passed.
-    TimedOut,
-    /// Stopped by us: cancelled, or its supervisor is gone.
-    Interrupted,
-    /// The agent or its model reported an error.
+    Running {
+        attempt: u32,
+    },
+    /// The evidence of an attempt was accepted; `head` is to be landed.
+    Accepted {
+        attempt: u32,
+        head: Oid,
+    },
+    Landed {
+        commit: Oid,
+    },
     Failed {
-        detail: String,
+        error: String,
     },
-    /// The agent stopped before it was done, for example at its continuation cap.
-    Incomplete {
-        detail: String,
-    },
-    RateLimited {
-        retry_after_s: Option<u64>,
-        detail: String,
-    },
-    NeedsLogin {
-        detail: String,
-    },
-    Quota {
-        detail: String,
-    },
-    Policy {
-        detail: String,
-    },
-    /// The agent's program is missing or cannot be started.
-    Unavailable {
-        detail: String,
-    },
-    /// What it left cannot be accepted, for example a nested repository.
-    Refused {
-        detail: String,
-    },
-    /// Conflicts that it was asked to resolve are still there.
-    Unresolved {
-        paths: Vec<String>,
+    Skipped {
+        because: TaskId,
     },
 }
 
-/// What an attempt used. Zero where the agent does not tell.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Usage {
-    pub input_tokens: u64,
-    pub output_tokens: u64,
-    pub cached_tokens: u64,
-    /// Calls to the model.
-    pub requests: u64,
-    pub premium_requests: f64,
-    /// Billionths of an AI credit.
-    pub nano_credits: u64,
-    pub duration_ms: u64,
+/// One node of the plan and all that happened to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Task {
+    pub planned: PlannedTask,
+    pub work: Work,
+    pub attempts: Vec<Attempt>,
+    pub landings: Vec<Landing>,
+    /// Unhappy attempts since the last fresh start (a run, a retry, a landing).
+    pub tries: u32,
+    /// Conflicts handed back since the last landing.
+    pub conflicts: u32,
+    /// Rate-limited attempts in a row.
+    pub rate_limits: u32,
+    /// Interrupted attempts in a row.
+    #[serde(default)]
+    pub interruptions: u32,
+    /// Files changed by the last accepted attempt, and those outside its claim.
+    pub files: Vec<ChangedFile>,
+    pub outside_claim: Vec<String>,
+    /// The agent's latest activity while running (untrusted text).
+    pub activity: String,
+}
+
+/// An event that cannot follow the state.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("`{event}` cannot follow {state}")]
+pub struct Illegal {
+    pub event: String,
+    pub state: String,
 }
 
 /// Permission to land `head` for `task`: issued by a task that has been accepted, by nothing else.
@@ -90,4 +153,239 @@ impl Landable {
     pub fn head(&self) -> &Oid {
         &self.head
     }
+}
+
+impl Task {
+    #[must_use]
+    pub fn new(planned: PlannedTask) -> Self {
+        Task {
+            planned,
+            work: Work::Pending { next: Purpose::Work },
+            attempts: vec![],
+            landings: vec![],
+            tries: 0,
+            conflicts: 0,
+            rate_limits: 0,
+            interruptions: 0,
+            files: vec![],
+            outside_claim: vec![],
+            activity: String::new(),
+        }
+    }
+    #[must_use]
+    pub fn id(&self) -> &TaskId {
+        &self.planned.id
+    }
+    /// Whether its work is on the story branch: what dependents wait for. Stays true while it is repaired.
+    #[must_use]
+    pub fn has_landed(&self) -> bool {
+        !self.landings.is_empty()
+    }
+    /// Whether nothing more happens to it in this run.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        match self.work {
+            Work::Landed { .. } | Work::Failed { .. } | Work::Skipped { .. } => true,
+            Work::Pending { .. } | Work::Running { .. } | Work::Accepted { .. } => false,
+        }
+    }
+    #[must_use]
+    pub fn is_repairing(&self) -> bool {
+        self.has_landed() && !self.is_over()
+    }
+    /// The permit to land, if the task has been accepted.
+    #[must_use]
+    pub fn landable(&self) -> Option<Landable> {
+        match &self.work {
+            Work::Accepted { attempt, head } => Some(Landable { task: self.id().clone(), attempt: *attempt, head: head.clone() }),
+            Work::Pending { .. } | Work::Running { .. } | Work::Landed { .. } | Work::Failed { .. } | Work::Skipped { .. } => None,
+        }
+    }
+    #[must_use]
+    pub fn last_attempt(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+    /// The last words of the last attempt that said any.
+    #[must_use]
+    pub fn summary(&self) -> Option<&str> {
+        self.attempts
+            .iter()
+            .rev()
+            .filter_map(|attempt| attempt.ended.as_ref())
+            .map(|end| end.summary.as_str())
+            .find(|text| !text.is_empty())
+    }
+    #[must_use]
+    pub fn error(&self) -> Option<String> {
+        match &self.work {
+            Work::Failed { error } => Some(error.clone()),
+            Work::Skipped { because } => Some(format!("skipped because `{because}` did not land")),
+            Work::Pending { .. } | Work::Running { .. } | Work::Accepted { .. } | Work::Landed { .. } => None,
+        }
+    }
+
+    /// The only table of legal moves of a task. Live runs, replays and tests all come through here.
+    pub(super) fn apply(mut self, event: &Event, at: Timestamp) -> Result<Task, Illegal> {
+        self.work = match (self.work.clone(), event) {
+            (Work::Pending { next }, Event::AttemptStarted(e)) if e.attempt == self.next_number() && e.purpose == next => {
+                self.attempts.push(attempt_of(e, at));
+                self.activity.clear();
+                Work::Running { attempt: e.attempt }
+            }
+            (Work::Running { attempt }, Event::AttemptActivity { attempt: of, text, .. })
+                if attempt == *of && !self.attempt_is_closed() =>
+            {
+                self.activity.clone_from(text);
+                Work::Running { attempt }
+            }
+            // Also after it was closed as done: the evidence may overrule the agent, and a run must be able to end.
+            (Work::Running { attempt }, Event::AttemptEnded(e)) if attempt == e.attempt && e.outcome != Outcome::Done => {
+                self.unhappy(e, at)
+            }
+            (Work::Running { attempt }, Event::AttemptEnded(e)) if attempt == e.attempt && !self.attempt_is_closed() => {
+                self.close(e, at);
+                (self.rate_limits, self.interruptions) = (0, 0);
+                Work::Running { attempt }
+            }
+            (Work::Running { attempt }, Event::TaskAccepted(e)) if attempt == e.attempt && self.attempt_is_closed() => {
+                self.files.clone_from(&e.files);
+                self.outside_claim.clone_from(&e.outside_claim);
+                Work::Accepted { attempt, head: e.head.clone() }
+            }
+            (Work::Accepted { attempt, .. }, Event::LandingConflicted { attempt: of, tip, paths, .. }) if attempt == *of => {
+                self.conflicts += 1;
+                Work::Pending { next: Purpose::Resolve { tip: tip.clone(), paths: paths.clone() } }
+            }
+            (Work::Accepted { attempt, head }, Event::TaskLanded { attempt: of, head: landed, onto, commit, .. })
+                if attempt == *of && head == *landed =>
+            {
+                self.landings.push(Landing { attempt, head, onto: onto.clone(), commit: commit.clone(), at });
+                self.forget_counts();
+                Work::Landed { commit: commit.clone() }
+            }
+            (Work::Pending { .. } | Work::Accepted { .. }, Event::TaskFailed { error, .. }) if !self.has_landed() => {
+                Work::Failed { error: error.clone() }
+            }
+            (Work::Pending { .. }, Event::TaskSkipped { because, .. }) if !self.has_landed() => Work::Skipped { because: because.clone() },
+            (Work::Landed { .. }, Event::CulpritFound { commit, .. }) => {
+                self.forget_counts();
+                Work::Pending { next: Purpose::Repair { commit: commit.clone() } }
+            }
+            (Work::Pending { .. } | Work::Accepted { .. }, Event::RepairFailed { .. }) if self.has_landed() => self.back_to_landed(),
+            (Work::Failed { .. } | Work::Skipped { .. }, Event::TaskRetried { .. } | Event::RunRequested { .. }) => self.fresh(),
+            (Work::Pending { next: Purpose::Repair { .. } }, Event::RunRequested { .. }) => self.back_to_landed(),
+            (state, Event::RunRequested { .. }) => {
+                self.forget_counts();
+                state
+            }
+            (state, event) => return Err(illegal(&state, event)),
+        };
+        Ok(self)
+    }
+
+    /// The number that the next attempt carries.
+    #[must_use]
+    pub fn next_number(&self) -> u32 {
+        self.attempts.len() as u32 + 1
+    }
+
+    fn attempt_is_closed(&self) -> bool {
+        self.last_attempt().is_some_and(|attempt| attempt.ended.is_some())
+    }
+
+    /// A fresh start: what was counted so far is forgiven.
+    fn forget_counts(&mut self) {
+        (self.tries, self.conflicts, self.rate_limits, self.interruptions) = (0, 0, 0, 0);
+    }
+
+    fn close(&mut self, e: &AttemptEnded, at: Timestamp) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            let (outcome, summary, usage, rescue) = (e.outcome.clone(), e.summary.clone(), e.usage.clone(), e.rescue.clone());
+            attempt.ended = Some(AttemptEnd { at, outcome, summary, usage, rescue });
+        }
+        self.activity.clear();
+    }
+
+    /// What follows an attempt that did not end well: by the class of its error. What a conflict or a red gate asked
+    /// for is asked for again.
+    fn unhappy(&mut self, e: &AttemptEnded, at: Timestamp) -> Work {
+        let purpose = self.attempts.last().map_or(Purpose::Work, |attempt| attempt.purpose.clone());
+        let open_request = matches!(purpose, Purpose::Resolve { .. } | Purpose::Repair { .. });
+        self.close(e, at);
+        let resume = || Purpose::Resume { why: e.outcome.sentence() };
+        let next = match &e.outcome {
+            Outcome::Done => unreachable!("a done attempt is not unhappy"),
+            Outcome::Interrupted => {
+                self.interruptions += 1;
+                resume()
+            }
+            Outcome::NeedsLogin { .. } | Outcome::Quota { .. } | Outcome::Policy { .. } => resume(),
+            // The agent never ran, so there is nothing to resume: the same is asked for again.
+            Outcome::Unavailable { .. } => purpose.clone(),
+            Outcome::RateLimited { .. } => {
+                self.rate_limits += 1;
+                resume()
+            }
+            Outcome::Crashed { .. } | Outcome::Stalled | Outcome::TimedOut | Outcome::Incomplete { .. } => {
+                self.tries += 1;
+                resume()
+            }
+            Outcome::NoChange => {
+                self.tries += 1;
+                Purpose::NoChange
+            }
+            Outcome::Failed { .. } | Outcome::Refused { .. } | Outcome::Unresolved { .. } => {
+                self.tries += 1;
+                Purpose::Retry { error: e.outcome.sentence() }
+            }
+        };
+        Work::Pending { next: if open_request { purpose } else { next } }
+    }
+
+    fn back_to_landed(&mut self) -> Work {
+        let commit = self.landings.last().expect("a task under repair has landed before").commit.clone();
+        self.forget_counts();
+        Work::Landed { commit }
+    }
+
+    /// A failed or skipped task starts again: told what went wrong, if it ever ran.
+    fn fresh(&mut self) -> Work {
+        self.forget_counts();
+        let next = match (&self.work, self.attempts.is_empty()) {
+            (Work::Failed { error }, false) => Purpose::Retry { error: error.clone() },
+            (
+                Work::Failed { .. }
+                | Work::Skipped { .. }
+                | Work::Pending { .. }
+                | Work::Running { .. }
+                | Work::Accepted { .. }
+                | Work::Landed { .. },
+                _,
+            ) => Purpose::Work,
+        };
+        Work::Pending { next }
+    }
+}
+
+fn attempt_of(e: &AttemptStarted, at: Timestamp) -> Attempt {
+    Attempt {
+        number: e.attempt,
+        purpose: e.purpose.clone(),
+        agent: e.agent.clone(),
+        session: e.session,
+        base: e.base.clone(),
+        worktree: e.worktree.clone(),
+        job: e.job.clone(),
+        started_at: at,
+        ended: None,
+    }
+}
+
+/// Names the state and the event by their wire names.
+pub(super) fn illegal(state: &impl Serialize, event: &Event) -> Illegal {
+    let name =
+        |value: &serde_json::Value, key: &str| value.get(key).and_then(|v| v.as_str()).map_or_else(|| value.to_string(), str::to_owned);
+    let state = serde_json::to_value(state).unwrap_or_default();
+    let event = serde_json::to_value(event).unwrap_or_default();
+    Illegal { event: name(&event, "kind"), state: format!("state `{}`", name(&state, "state")) }
 }

@@ -1,1 +1,133 @@
-//! (Being written.)
+//! The gate: which checks a repository has, and what they say about one tree of it.
+//!
+//! Three steps that know nothing of one another: find the checks ([`checks`], from `aura.toml` or by looking at the
+//! files), run them ([`run`], in supervised jobs, one after the other), and say what it means ([`verdict`]). Exit codes
+//! decide; what programs print is for people and for the agent that repairs, and is never parsed for a verdict. A check
+//! that could not be run is red: nothing here may turn "do not know" into "passed".
+
+mod config;
+mod counts;
+mod detect;
+mod output;
+mod report;
+mod run;
+
+pub use config::{GateConfig, Run, Timeout, WantedCheck, checks};
+pub use detect::detect;
+pub use report::{repair_text, verdict};
+pub use run::{GateRun, SECRETS, run};
+
+use crate::domain::CheckKind;
+use crate::error::{Code, Error};
+use crate::proc::ProcError;
+use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a check may take when nobody says otherwise: long enough for a cold build, short enough to be noticed.
+pub const DEADLINE: Duration = Duration::from_mins(20);
+/// More checks than this are not run; [`Found::left_out`] names them.
+pub const CHECKS_MAX: usize = 16;
+/// What a report keeps of the output of one red check, unless configured.
+pub const OUTPUT_BYTES: usize = 16 * 1024;
+
+/// One command that has to end well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    /// For example `cargo test`.
+    pub name: String,
+    pub kind: CheckKind,
+    /// Folder inside the repository, `.` for its root, with `/` between the parts.
+    pub folder: String,
+    /// The program and its arguments; never a shell line. A program with a `/` in it is relative to the folder.
+    pub argv: Vec<String>,
+    pub deadline: Duration,
+    /// Exit codes that are as good as 0, for example 5 of pytest: there are no tests.
+    #[serde(default)]
+    pub good_codes: Vec<i32>,
+}
+
+impl Check {
+    /// The name, with the folder where that is not the root: `web: npm test`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        label(&self.folder, &self.name)
+    }
+}
+
+pub(crate) fn label(folder: &str, name: &str) -> String {
+    match folder {
+        "." => name.to_owned(),
+        folder => format!("{folder}: {name}"),
+    }
+}
+
+/// The checks of a repository, builds before tests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    pub checks: Vec<Check>,
+    /// Labels of the checks beyond [`CHECKS_MAX`], which are not run. Whoever shows the gate says so.
+    pub left_out: Vec<String>,
+}
+
+/// Where programs are looked for: a value of `PATH`, passed in.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    path: OsString,
+}
+
+impl Programs {
+    #[must_use]
+    pub fn on(path: impl Into<OsString>) -> Programs {
+        Programs { path: path.into() }
+    }
+    /// The file of a program as the platform would find it (with `.cmd` and the like on Windows). One with a `/` in its
+    /// name is looked for in `dir` only.
+    #[must_use]
+    pub fn find(&self, program: &str, dir: &Path) -> Option<PathBuf> {
+        which::which_in(program, Some(&self.path), dir).ok()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum GateError {
+    #[error("`{key}` in aura.toml: {why}")]
+    Config { key: String, why: String },
+    /// It was asked to stop. What ran is recorded in the jobs' folders and can be taken up again.
+    #[error("the gate was stopped")]
+    Stopped,
+    #[error("could not {doing} the check `{check}`")]
+    Job {
+        doing: &'static str,
+        check: String,
+        #[source]
+        source: ProcError,
+    },
+    /// The supervisor of the check died, again and again.
+    #[error("the check `{check}` was lost {times} times: something kills its supervisor")]
+    Lost { check: String, times: u32 },
+    #[error("could not {doing}")]
+    Io {
+        doing: String,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl From<GateError> for Error {
+    fn from(error: GateError) -> Error {
+        let code = match &error {
+            GateError::Config { .. } => Code::InvalidRequest,
+            GateError::Stopped => Code::Conflict,
+            GateError::Job { .. } | GateError::Lost { .. } | GateError::Io { .. } => Code::Unavailable,
+        };
+        let refusal = Error::new(code, error.to_string());
+        match error {
+            GateError::Job { source, .. } => refusal.because(source),
+            GateError::Io { source, .. } => refusal.because(source),
+            GateError::Config { .. } | GateError::Stopped | GateError::Lost { .. } => refusal,
+        }
+    }
+}

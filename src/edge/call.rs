@@ -1,0 +1,57 @@
+//! `aura call TOOL`: arguments as JSON on stdin, result as JSON on stdout. The contract of the MCP server, for scripts.
+
+use super::{cli, term};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::ops::{self, VERBS};
+use clap::{Arg, ArgMatches, Command};
+use serde_json::{Value, json};
+
+pub(super) fn command() -> Command {
+    Command::new("call")
+        .about("Call a tool with JSON on stdin and JSON on stdout")
+        .long_about("Reads the tool's arguments as a JSON object from stdin and prints its result, or a problem, as one JSON document. `aura call --list` prints every tool with its schemas.")
+        .arg(Arg::new("tool").required_unless_present("list").help("Name of the tool, for example `create_story`"))
+        .arg(Arg::new("list").long("list").action(clap::ArgAction::SetTrue).help("List the tools with their schemas"))
+}
+
+/// The answer is JSON whatever the format, also when it is a refusal: the caller is a program.
+pub(super) async fn call(engine: Engine, args: &ArgMatches) -> Result<u8> {
+    if args.get_flag("list") {
+        term::out(&cli::pretty(&tools()));
+        return Ok(0);
+    }
+    let done = call_tool(engine, args).await;
+    match done {
+        Ok(answer) => {
+            term::out(&cli::pretty(&answer.value));
+            Ok(answer.exit_code)
+        }
+        Err(error) => {
+            let problem = crate::error::Problem::from(&error);
+            term::out(&cli::pretty(&serde_json::to_value(problem).unwrap_or_default()));
+            Ok(error.code.row().exit)
+        }
+    }
+}
+
+async fn call_tool(engine: Engine, args: &ArgMatches) -> Result<ops::Answer> {
+    let name = args.get_one::<String>("tool").map(String::as_str).unwrap_or_default();
+    let verb = ops::find(name)?;
+    let text = term::read_stdin("the arguments")?;
+    let value: Value = if text.trim().is_empty() {
+        json!({})
+    } else {
+        serde_json::from_str(&text).map_err(|e| Error::invalid(format!("call `{}`: the arguments are not JSON: {e}", verb.name)))?
+    };
+    (verb.from_json)(engine, value).await
+}
+
+fn tools() -> Value {
+    let tool = |verb: &ops::Verb| {
+        let input = (verb.input)();
+        let about = input.get("description").cloned().unwrap_or_default();
+        json!({ "name": verb.name, "command": verb.command, "description": about, "inputSchema": input, "outputSchema": (verb.output)() })
+    };
+    VERBS.iter().map(tool).collect()
+}

@@ -1,0 +1,215 @@
+//! The command line: every verb of the table, and what only a terminal needs. stdout is the answer, stderr the
+//! conversation. With `--json`, stdout holds exactly one JSON document, on success and on refusal alike.
+
+use super::{call, demo, doctor, live, render, rescue, run, term};
+use crate::config::Environment;
+use crate::engine::{self, Engine};
+use crate::error::{Code, Error, Problem, Result};
+use crate::ops::{self, VERBS};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde_json::Value;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// How answers leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+/// Parses, does, prints, and returns the exit code.
+#[must_use]
+pub fn main(args: &[OsString]) -> ExitCode {
+    let matches = match command().try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(error) => return usage(&error, args),
+    };
+    let format = if matches.get_flag("json") { Format::Json } else { Format::Text };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => {
+            let done = runtime.block_on(dispatch(&matches, format));
+            // A worker that waits for a lock must not hold up the end of the program.
+            runtime.shutdown_background();
+            done
+        }
+        Err(error) => Err(Error::internal("start the runtime").because(error)),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => refuse(&error, format),
+    }
+}
+
+/// The whole command line, as help, completions and the man page see it.
+#[must_use]
+pub fn command() -> Command {
+    let json = Arg::new("json").long("json").global(true).action(ArgAction::SetTrue).help("Print one JSON document instead of text");
+    let mut app = Command::new("aura")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Run a development story on parallel coding agents, and land only what is right")
+        .long_about(
+            "Aura decomposes a story into tasks, runs them on parallel coding agents, each in a git worktree of its own, lands their \
+             work on the story branch, gates every wave with build and test, and completes with one verified commit.\n\n\
+             A usual day:  aura new \"Add user validation\" · aura decompose · aura run --all · aura complete",
+        )
+        .after_help("Exit codes: 0 done; 1 done, unhappily; 2 invalid request; 3 not found; 4 not possible now; 5 needs a person or a login;\n6 something is missing; 7 a limit; 70 a bug; 130 interrupted.")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .arg(json);
+    for verb in VERBS {
+        app = app.subcommand(match verb.command {
+            "run" => (verb.clap)()
+                .arg(Arg::new("detach").long("detach").action(ArgAction::SetTrue).help("Answer at once; the run goes on by itself")),
+            _ => (verb.clap)(),
+        });
+    }
+    app.subcommand(live::watch_command())
+        .subcommand(call::command())
+        .subcommand(rescue::command())
+        .subcommand(doctor::command())
+        .subcommand(demo::command())
+        .subcommand(
+            Command::new("completions")
+                .about("Print completions for a shell")
+                .arg(Arg::new("shell").required(true).value_parser(clap::value_parser!(clap_complete::Shell))),
+        )
+        .subcommand(Command::new("man").about("Print the man page"))
+        .subcommand(Command::new("drive").hide(true).arg(Arg::new("story").required(true)))
+        .subcommand(Command::new("demo-agent").hide(true))
+}
+
+async fn dispatch(matches: &ArgMatches, format: Format) -> Result<u8> {
+    let Some((name, args)) = matches.subcommand() else { return Err(Error::invalid("no command")) };
+    match name {
+        "completions" => return completions(args),
+        "man" => return man(),
+        "demo-agent" => return demo::agent(),
+        "demo" => return demo::demo(args).await,
+        "doctor" => return doctor::doctor(args, format),
+        _ => {}
+    }
+    let engine = Engine::open(Environment::read()?)?;
+    match name {
+        "drive" => drive(engine, args).await,
+        "watch" => live::watch(&engine, args, format).await,
+        "call" => call::call(engine, args).await,
+        "rescue" => rescue::rescue(&engine, args, format),
+        "run" => run::run(engine, args, format).await,
+        "new" => new(engine, args, format).await,
+        _ => {
+            let answer = (ops::find(name)?.from_args)(engine, args).await?;
+            show(name, &answer.value, format);
+            Ok(answer.exit_code)
+        }
+    }
+}
+
+/// The one verb that takes something from where it is typed: the current folder, and a description from stdin.
+async fn new(engine: Engine, args: &ArgMatches, format: Format) -> Result<u8> {
+    let mut value = serde_json::Map::new();
+    for key in ["title", "base", "branch", "agent", "planner", "issue_url"] {
+        if let Some(text) = args.get_one::<String>(key) {
+            value.insert(camel(key), text.clone().into());
+        }
+    }
+    if let Some(description) = args.get_one::<String>("description") {
+        value.insert(
+            "description".into(),
+            if description == "-" { term::read_stdin("the description")?.into() } else { description.clone().into() },
+        );
+    }
+    let here = args.get_one::<PathBuf>("repository_path").map_or(Path::new("."), PathBuf::as_path);
+    let path = std::path::absolute(here).map_err(|e| Error::invalid(format!("find {}", here.display())).because(e))?;
+    value.insert("repositoryPath".into(), path.to_string_lossy().into_owned().into());
+    let answer = (ops::find("new")?.from_json)(engine, Value::Object(value)).await?;
+    show("new", &answer.value, format);
+    Ok(answer.exit_code)
+}
+
+fn camel(key: &str) -> String {
+    let mut parts = key.split('_');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + &part[..1].to_ascii_uppercase() + &part[1..])
+}
+
+async fn drive(engine: Engine, args: &ArgMatches) -> Result<u8> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("AURA_LOG").unwrap_or_else(|_| "info".into()))
+        .init();
+    let id = args.get_one::<String>("story").map(String::as_str).unwrap_or_default();
+    let id = engine.story(id)?.id;
+    engine::drive(engine, id).await?;
+    Ok(0)
+}
+
+/// Prints an answer.
+pub(super) fn show(command: &str, value: &Value, format: Format) {
+    match format {
+        Format::Json => term::out(&pretty(value)),
+        Format::Text => term::out(&render::answer(command, value)),
+    }
+}
+
+pub(super) fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+/// Prints a refusal: as the one document with `--json`, else for people.
+fn refuse(error: &Error, format: Format) -> ExitCode {
+    match format {
+        Format::Json => term::out(&pretty(&serde_json::to_value(Problem::from(error)).unwrap_or_default())),
+        Format::Text => {
+            term::err(&format!("error: {}\n", term::clean(&error.chain())));
+            if let Some(hint) = &error.hint {
+                term::err(&format!("hint: {}\n", term::clean(hint)));
+            }
+        }
+    }
+    ExitCode::from(error.code.row().exit)
+}
+
+/// clap's own refusals and answers (help, version).
+fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
+    let json = args.iter().any(|arg| arg == "--json");
+    if !error.use_stderr() {
+        term::out(&error.render().to_string());
+        return ExitCode::SUCCESS;
+    }
+    if json {
+        let text = error.render().to_string();
+        let (first, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+        let mut refusal = Error::new(Code::InvalidRequest, first.trim_start_matches("error: ").trim());
+        refusal.hint = rest.lines().find(|line| line.trim_start().starts_with("tip:")).map(|line| line.trim().to_owned());
+        return refuse(&refusal, Format::Json);
+    }
+    term::err(&error.render().to_string());
+    ExitCode::from(2)
+}
+
+fn completions(args: &ArgMatches) -> Result<u8> {
+    let Some(shell) = args.get_one::<clap_complete::Shell>("shell") else { return Err(Error::invalid("no shell")) };
+    let mut text = vec![];
+    clap_complete::generate(*shell, &mut command(), "aura", &mut text);
+    term::out(&String::from_utf8_lossy(&text));
+    Ok(0)
+}
+
+fn man() -> Result<u8> {
+    let mut text = vec![];
+    clap_mangen::Man::new(command()).render(&mut text).map_err(|e| Error::internal("write the man page").because(e))?;
+    term::out(&String::from_utf8_lossy(&text));
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_sound() {
+        super::command().debug_assert();
+    }
+}

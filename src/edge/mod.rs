@@ -1,0 +1,11 @@
+//! The doors: decode, call a verb, encode. No decisions here.
+
+mod call;
+pub mod cli;
+mod demo;
+mod doctor;
+mod live;
+mod render;
+mod rescue;
+mod run;
+mod term;

@@ -1,0 +1,255 @@
+//! Answers as text for people. Everything is understandable without colour, and text of others cannot move the cursor.
+
+use super::term::{clean, line};
+use serde_json::Value;
+
+/// Widest title in a table.
+const TITLE_COLUMNS: usize = 60;
+
+/// The text of a verb's answer.
+pub(super) fn answer(command: &str, value: &Value) -> String {
+    let text = match command {
+        "new" => new(value),
+        "list" => list(value),
+        "show" => show(value),
+        "analyze" => analysis(value),
+        "decompose" => plan(value),
+        "run" => run(value),
+        "status" => status(value),
+        "log" => log(value),
+        "retry" => format!("{} is pending again.\nnext: aura run --all\n", s(value, "id")),
+        "cancel" | "clean" => format!("{}\n", s(value, "message")),
+        "complete" => format!("{}\n", s(value, "message")),
+        _ => super::cli::pretty(value),
+    };
+    clean(&text)
+}
+
+fn s<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+fn items<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn new(value: &Value) -> String {
+    format!(
+        "Created story {}: {}\nbranch:   {}\nworktree: {}\nnext: aura decompose {}\n",
+        s(value, "shortId"),
+        s(value, "title"),
+        s(value, "gitBranch"),
+        s(value, "worktreePath"),
+        s(value, "shortId")
+    )
+}
+
+fn list(value: &Value) -> String {
+    let stories = items(value, "stories");
+    if stories.is_empty() {
+        return "No stories yet. Create one: aura new \"what should be true\"\n".into();
+    }
+    let mut text = format!("{:<9} {:<10} {:>7}  {}\n", "STORY", "STATUS", "LANDED", "TITLE");
+    for story in stories {
+        let landed = format!("{}/{}", story["completedSteps"], story["stepCount"]);
+        text += &format!("{:<9} {:<10} {landed:>7}  {}\n", s(story, "shortId"), s(story, "status"), line(s(story, "title"), TITLE_COLUMNS));
+    }
+    text
+}
+
+fn show(value: &Value) -> String {
+    let mut text = format!("{}  {}\n\n", s(value, "shortId"), s(value, "title"));
+    for (name, key) in [
+        ("status", "status"),
+        ("repository", "repositoryPath"),
+        ("base", "baseBranch"),
+        ("branch", "gitBranch"),
+        ("worktree", "worktreePath"),
+        ("tip", "tip"),
+        ("planner", "planner"),
+        ("created", "createdAt"),
+        ("error", "error"),
+    ] {
+        if let Some(found) = value[key].as_str() {
+            text += &format!("{name:<11} {found}\n");
+        }
+    }
+    if !s(value, "description").trim().is_empty() {
+        text += &format!("\n{}\n", s(value, "description").trim());
+    }
+    text + "\n" + &tasks(items(value, "tasks"))
+}
+
+fn analysis(value: &Value) -> String {
+    let context = &value["analyzedContext"];
+    let facts = &context["facts"];
+    let mut text = format!("{}\n", s(value, "message"));
+    for (key, found) in facts.as_object().into_iter().flatten() {
+        let shown = match found {
+            Value::Array(list) => list.iter().take(6).map(brief).collect::<Vec<_>>().join(", "),
+            other => brief(other),
+        };
+        if !shown.is_empty() {
+            text += &format!("{key:<14} {}\n", line(&shown, 120));
+        }
+    }
+    if let Some(reading) = context["analysis"].as_str() {
+        text += &format!("\n{reading}\n");
+    }
+    text
+}
+
+/// One value in a few words: the first text or number of an object.
+fn brief(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Object(map) => map.values().filter(|v| v.is_string() || v.is_number()).take(2).map(brief).collect::<Vec<_>>().join(" "),
+        Value::Array(list) => list.iter().take(3).map(brief).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
+}
+
+fn plan(value: &Value) -> String {
+    let tasks_found = items(value, "tasks");
+    let mut text = format!("{} tasks in {} waves, planned by {}.\n\n", tasks_found.len(), value["waveCount"], s(value, "planner"));
+    text += &tasks(tasks_found);
+    for order in items(value, "addedOrders") {
+        text += &format!("{} comes after {}: both claim {}\n", s(order, "then"), s(order, "first"), s(order, "file"));
+    }
+    text + &format!("\nnext: aura run --all   (at most {} agents at once)\n", value["maxParallelism"])
+}
+
+fn tasks(tasks: &[Value]) -> String {
+    let mut text = String::new();
+    let last = tasks.iter().filter_map(|task| task["wave"].as_u64()).max().unwrap_or(0);
+    for wave in 1..=last {
+        text += &format!("wave {wave}\n");
+        for task in tasks.iter().filter(|task| task["wave"].as_u64() == Some(wave)) {
+            let after: Vec<&str> = items(task, "dependsOn").iter().filter_map(Value::as_str).collect();
+            let after = if after.is_empty() { String::new() } else { format!("  (after {})", after.join(", ")) };
+            text += &format!("  {} {:<10} {}{after}\n", sign(task), s(task, "id"), line(s(task, "title"), TITLE_COLUMNS));
+            if let Some(activity) = task["activity"].as_str().filter(|_| s(task, "status") == "Running") {
+                text += &format!("               {}\n", line(activity, 90));
+            }
+            if let Some(error) = task["error"].as_str() {
+                text += &format!("               {}\n", line(error, 160));
+            }
+        }
+    }
+    text
+}
+
+fn sign(task: &Value) -> &'static str {
+    match (s(task, "status"), s(task, "phase")) {
+        ("Completed", _) => "✓",
+        ("Failed", _) => "✗",
+        ("Skipped", _) => "–",
+        ("Running", "resolving" | "repairing") => "↻",
+        ("Running", _) => "▶",
+        _ => "·",
+    }
+}
+
+fn run(value: &Value) -> String {
+    let (done, failed) = (items(value, "completedTasks").len(), items(value, "failedTasks"));
+    let mut text = match (s(value, "outcome"), value["isRunning"] == true) {
+        (_, true) if value["started"] == true => format!("Started. It goes on by itself; follow it: {}\n", s(value, "next")),
+        (_, true) => format!("It is running already; follow it: {}\n", s(value, "next")),
+        ("finished", _) if value["isComplete"] == true => format!("Complete: all tasks landed ({done} in this run).\n"),
+        ("finished", _) => format!("Wave {} of {} is done: {done} tasks landed.\n", wave_done(value), value["totalWaves"]),
+        ("cancelled", _) => "Cancelled. What landed stays; run again to go on.\n".into(),
+        _ => format!("Not complete: {}\n", s(value, "error")),
+    };
+    for task in failed {
+        text += &format!("  {} {} {}\n", sign(task), s(task, "id"), line(task["error"].as_str().unwrap_or_default(), 160));
+    }
+    text += &gate(&value["gateResult"]);
+    if value["isRunning"] != true {
+        text += &format!("next: {}\n", s(value, "next"));
+    }
+    text
+}
+
+/// The wave that a run finished is the one before the current one, unless the current one is the last.
+fn wave_done(value: &Value) -> u64 {
+    value["gateResult"]["afterWave"].as_u64().or(value["currentWave"].as_u64()).unwrap_or(0)
+}
+
+fn gate(gate: &Value) -> String {
+    if gate.is_null() {
+        return String::new();
+    }
+    let tests = match (gate["testsPassed"].as_u64(), gate["testsFailed"].as_u64()) {
+        (Some(passed), failed) => format!(", {passed} tests passed, {} failed", failed.unwrap_or(0)),
+        (None, _) => String::new(),
+    };
+    let mut text = match s(gate, "verdict") {
+        "Passed" => format!("gate: passed after wave {}{tests}\n", gate["afterWave"]),
+        "Ungated" => "gate: none. The repository has no checks that Aura knows of; see docs/gates.md.\n".into(),
+        _ => format!("gate: red after wave {}: {}{tests}\n", gate["afterWave"], s(gate, "error")),
+    };
+    for check in items(gate, "checks") {
+        match s(check, "result") {
+            "passed" => {}
+            "notRun" => text += &format!("  {}: not run\n", s(check, "name")),
+            "flaky" => text += &format!("  {}: failed once and passed when run again on the same tree\n", s(check, "name")),
+            _ => text += &format!("\n{}\n\n", s(check, "output")),
+        }
+    }
+    text
+}
+
+fn status(value: &Value) -> String {
+    let mut text = format!("{}\n{}  wave {} of {}\n\n", s(value, "title"), s(value, "status"), value["currentWave"], value["totalWaves"]);
+    text += &tasks(items(value, "tasks"));
+    text += &format!("\n{}\n", s(value, "summary"));
+    if let Some(red) = value["red"].as_object() {
+        let who = red["culprit"].as_str().map(|task| format!("turned red by {task}")).or(red["why"].as_str().map(str::to_owned));
+        text += &format!("red gate: {}\n", who.unwrap_or_else(|| "the culprit is being looked for".into()));
+    }
+    text += &gate(&value["gateResult"]);
+    if let Some(until) = value["run"]["rateLimitedUntil"].as_str() {
+        text += &format!("rate limited until {until}\n");
+    }
+    if let Some(error) = value["error"].as_str() {
+        text += &format!("error: {error}\n");
+    }
+    text + &format!("next: {}\n", s(value, "next"))
+}
+
+fn log(value: &Value) -> String {
+    let mut text = format!("{} {}: {}\n", s(value, "id"), s(value, "status"), s(value, "title"));
+    for attempt in items(value, "attemptsMade") {
+        let outcome = attempt["outcome"].as_str().unwrap_or("running");
+        text += &format!("  attempt {} ({}, {}): {}\n", attempt["number"], s(attempt, "purpose"), s(attempt, "agent"), line(outcome, 160));
+        if let Some(rescue) = attempt["rescue"].as_str() {
+            text += &format!("    kept under {rescue}\n");
+        }
+    }
+    text += &format!("\n{}\n", s(value, "transcript").trim_end());
+    if let Some(diff) = value["diff"].as_str() {
+        text += &format!("\n{diff}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    #[test]
+    fn a_hostile_title_cannot_move_the_cursor() {
+        let text = super::answer(
+            "list",
+            &json!({"stories": [{"shortId": "1", "status": "Created", "title": "a\u{1b}[2Jb\u{7}", "stepCount": 0, "completedSteps": 0}]}),
+        );
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{text:?}");
+    }
+
+    #[test]
+    fn an_ungated_repository_is_never_said_to_have_passed() {
+        let text = super::gate(&json!({"verdict": "Ungated", "passed": null, "afterWave": 1, "checks": []}));
+        assert!(!text.contains("passed"), "{text}");
+    }
+}

@@ -1,0 +1,331 @@
+//! One attempt, from worktree to outcome. Attending to an attempt that runs already is the same path, entered later.
+//!
+//! What must be true before an agent starts is checked and recorded: its worktree contains the commit of every
+//! dependency. The record is written before the agent is started, so a crash in between leaves an attempt that never
+//! ran, never an agent that nobody knows.
+
+use super::drive::Context;
+use super::{Places, blocking, prompt, settle};
+use crate::agent::{Agent, Brief, Reader, Signal};
+use crate::domain::{AttemptEnded, AttemptStarted, Event, Oid, Outcome, Purpose, SessionId, Story, Task, TaskId, Usage, Work};
+use crate::error::{Error, Result};
+use crate::git::{At, Repo};
+use crate::proc::{Job, JobSpec, JobState};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// How often the transcript is looked at for what the agent is doing: for people, never to decide.
+const GLANCE: Duration = Duration::from_millis(80);
+/// Least time between two activity events of one attempt.
+const ACTIVITY_PAUSE: Duration = Duration::from_millis(400);
+/// Most bytes of a transcript read at once.
+const CHUNK_BYTES: u64 = 256 * 1024;
+
+/// Starts the task's next attempt, or attends to the one that runs, and writes down how it ended.
+pub(super) async fn attempt(context: Arc<Context>, id: TaskId) -> Result<()> {
+    let story = context.story()?;
+    let task = task_of(&story, &id)?;
+    if let Work::Pending { next } = &task.work {
+        let next = next.clone();
+        let (context, id) = (context.clone(), id.clone());
+        let started = blocking(move || start(&context, &id, &next)).await?;
+        if started == Started::Ended {
+            return Ok(());
+        }
+    }
+    attend(context, id).await
+}
+
+fn task_of<'a>(story: &'a Story, id: &TaskId) -> Result<&'a Task> {
+    story.task(id).ok_or_else(|| Error::internal(format!("task `{id}` is not in the plan")))
+}
+
+#[derive(PartialEq, Eq)]
+enum Started {
+    Running,
+    /// It could not be started, and that is written down.
+    Ended,
+}
+
+/// Blocking: base, record, worktree, prompt, process.
+fn start(context: &Context, id: &TaskId, purpose: &Purpose) -> Result<Started> {
+    let story = context.story()?;
+    let task = task_of(&story, id)?;
+    let agent = context.engine.agent_for(&context.config, &story, Some(task))?;
+    let ground = Ground::of(&context.repo, &story, task, purpose)?;
+    prove_base(&context.repo, &story, task, &ground.base)?;
+    let places = Places(&story);
+    let number = task.next_number();
+    let job = context.engine.store.story_folder(story.id).join("attempts").join(format!("{id}-{number}"));
+    let event = AttemptStarted {
+        task: id.clone(),
+        attempt: number,
+        purpose: purpose.clone(),
+        agent: agent.name().to_owned(),
+        session: session_of(task, purpose, agent.as_ref()),
+        base: ground.base.clone(),
+        worktree: text(&places.task_worktree(task)),
+        job: text(&job),
+    };
+    let session = event.session;
+    let resume = task.attempts.iter().any(|attempt| attempt.session == session);
+    context.append(&[Event::AttemptStarted(Box::new(event))])?;
+    let begun = prepare(context, &story, task, &ground).and_then(|()| {
+        let prompt = prompt::of(&story, task, purpose, &ground.conflicts, context.config.bounds.handoff_bytes_max, resume);
+        launch(context, &story, task, agent.as_ref(), &Launching { job: &job, session, resume, prompt: &prompt })
+    });
+    match begun {
+        Ok(()) => Ok(Started::Running),
+        Err(error) => {
+            // The worktree could not be made or the agent not be started: a fact about this attempt, not about the run.
+            let outcome = Outcome::Failed { detail: format!("could not be started: {}", error.chain()) };
+            context.append(&[ended(id, number, outcome)])?;
+            Ok(Started::Ended)
+        }
+    }
+}
+
+fn ended(task: &TaskId, attempt: u32, outcome: Outcome) -> Event {
+    Event::AttemptEnded(Box::new(AttemptEnded {
+        task: task.clone(),
+        attempt,
+        outcome,
+        summary: String::new(),
+        usage: Usage::default(),
+        rescue: None,
+        resume_at: None,
+    }))
+}
+
+/// The commit that the worktree is to hold before the agent starts.
+struct Ground {
+    base: Oid,
+    /// Whether the worktree stays as the attempt before left it.
+    keep: bool,
+    /// Paths with conflict markers in `base`.
+    conflicts: Vec<String>,
+}
+
+impl Ground {
+    fn of(repo: &Repo, story: &Story, task: &Task, purpose: &Purpose) -> Result<Ground> {
+        let places = Places(story);
+        let fresh = || Ground { base: story.tip.commit.clone(), keep: false, conflicts: vec![] };
+        let previous = task.last_attempt();
+        let worktree_is_there = places.task_worktree(task).join(".git").exists();
+        let goes_on =
+            previous.is_some_and(|attempt| attempt.purpose == *purpose) || matches!(purpose, Purpose::Resume { .. } | Purpose::NoChange);
+        match (purpose, previous) {
+            (Purpose::Work | Purpose::Retry { .. }, _) | (_, None) => Ok(fresh()),
+            (_, Some(attempt)) if goes_on && worktree_is_there => {
+                let conflicts = match purpose {
+                    Purpose::Resolve { paths, .. } => paths.clone(),
+                    _ => vec![],
+                };
+                Ok(Ground { base: attempt.base.clone(), keep: true, conflicts })
+            }
+            (Purpose::Resume { .. } | Purpose::NoChange, Some(_)) => Ok(fresh()),
+            (Purpose::Resolve { .. } | Purpose::Repair { .. }, Some(attempt)) => Ground::merged(repo, story, task, &attempt.base),
+        }
+    }
+
+    /// The task's own work with the story's tip merged in: conflicts, if any, stand in the files as markers.
+    fn merged(repo: &Repo, story: &Story, task: &Task, fallback: &Oid) -> Result<Ground> {
+        let branch = Places(story).task_branch(task);
+        let head = repo.resolve(&format!("refs/heads/{branch}"))?.unwrap_or_else(|| fallback.clone());
+        let tip = &story.tip.commit;
+        if repo.is_ancestor(&head, tip)? {
+            return Ok(Ground { base: tip.clone(), keep: false, conflicts: vec![] });
+        }
+        let merge = repo.merge(&head, tip)?;
+        let message = format!("Bring {} up to the story\n\nAura-Task: {}\n", task.id(), task.id());
+        let base = repo.commit_tree(&merge.tree, &[&head, tip], &message, story.updated_at)?;
+        Ok(Ground { base, keep: false, conflicts: merge.conflicts })
+    }
+}
+
+/// Every dependency's landing must be an ancestor of what the agent will see.
+fn prove_base(repo: &Repo, story: &Story, task: &Task, base: &Oid) -> Result<()> {
+    for dependency in &task.planned.depends_on {
+        let landing = story.task(dependency).and_then(|task| task.landings.last());
+        let contained = match landing {
+            Some(landing) => repo.is_ancestor(&landing.commit, base)? || base == &landing.commit,
+            None => false,
+        };
+        if !contained && task.attempts.is_empty() {
+            return Err(Error::internal(format!("`{}` would start at {} without the work of `{dependency}`", task.id(), base.short())));
+        }
+    }
+    Ok(())
+}
+
+fn session_of(task: &Task, purpose: &Purpose, agent: &dyn Agent) -> SessionId {
+    let last = task.last_attempt().filter(|attempt| purpose.keeps_session() && attempt.agent == agent.name());
+    match last {
+        Some(attempt) if agent.resumes() => attempt.session,
+        Some(_) | None => SessionId(Uuid::new_v4()),
+    }
+}
+
+fn prepare(context: &Context, story: &Story, task: &Task, ground: &Ground) -> Result<()> {
+    let places = Places(story);
+    let (worktree, branch) = (places.task_worktree(task), places.task_branch(task));
+    let repo = &context.repo;
+    if ground.keep {
+        return Ok(());
+    }
+    if worktree.join(".git").exists() {
+        // Whatever stands here was made by an agent: it is kept before it is replaced.
+        let known = task.last_attempt().map_or(&story.tip.commit, |attempt| &attempt.base);
+        repo.rescue(&worktree, &places.rescue_ref(task, task.attempts.len() as u32), known)?;
+    }
+    let full = format!("refs/heads/{branch}");
+    if repo.resolve(&full)?.is_none() {
+        repo.update_ref(&full, &ground.base, crate::git::Expect::Absent, "aura: start of a task")?;
+    }
+    let added = repo.worktree_add(&worktree, At::Branch(&branch))?;
+    repo.set_worktree(&worktree, &ground.base)?;
+    if added.created {
+        repo.include(&worktree)?;
+    }
+    Ok(())
+}
+
+struct Launching<'a> {
+    job: &'a Path,
+    session: SessionId,
+    resume: bool,
+    prompt: &'a str,
+}
+
+fn launch(context: &Context, story: &Story, task: &Task, agent: &dyn Agent, launching: &Launching<'_>) -> Result<()> {
+    let worktree = Places(story).task_worktree(task);
+    let io = |doing: &str, e: std::io::Error| Error::internal(format!("{doing} in {}", launching.job.display())).because(e);
+    crate::store::private_folder(launching.job).map_err(|e| io("make the attempt's folder", e))?;
+    let prompt_file = launching.job.join("prompt.md");
+    let brief = Brief {
+        worktree: &worktree,
+        prompt: launching.prompt,
+        prompt_file: &prompt_file,
+        session: launching.session,
+        resume: launching.resume,
+        task: task.id().as_str(),
+        files: launching.job,
+    };
+    let launch = agent.launch(&brief);
+    std::fs::write(&prompt_file, &launch.stdin).map_err(|e| io("write the prompt", e))?;
+    let bounds = &context.config.bounds;
+    let mut env = launch.env;
+    env.push(("AURA_TASK".into(), task.id().to_string()));
+    env.push(("AURA_STORY".into(), story.id.to_string()));
+    let spec = JobSpec {
+        program: launch.program,
+        args: launch.args,
+        dir: worktree,
+        env,
+        env_remove: launch.env_remove,
+        stdin: Some(prompt_file),
+        deadline_ms: millis(bounds.attempt_timeout),
+        stall_ms: Some(millis(bounds.stall_timeout)),
+        grace_ms: millis(bounds.grace),
+        log_bytes_max: bounds.transcript_bytes_max,
+        drop_lines: launch.drop_lines,
+        cookie: format!("{}/{}/{}", story.id.short(), task.id(), task.next_number()),
+    };
+    let aura = &context.engine.environment().exe;
+    Job::start(aura, launching.job, &spec)?;
+    Ok(())
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// Waits for the process, tells what the agent is doing meanwhile, and settles what it left.
+async fn attend(context: Arc<Context>, id: TaskId) -> Result<()> {
+    let story = context.story()?;
+    let task = task_of(&story, &id)?;
+    let (Work::Running { attempt: number }, Some(attempt)) = (&task.work, task.last_attempt()) else { return Ok(()) };
+    let number = *number;
+    let agent = context.engine.agent_named(&context.config, &attempt.agent)?;
+    let job = PathBuf::from(&attempt.job);
+    let mut waiting = tokio::task::spawn_blocking({
+        let job = job.clone();
+        move || Job::at(&job).wait()
+    });
+    let mut transcript = Transcript::of(&job, agent.reader());
+    let mut told = Instant::now() - ACTIVITY_PAUSE;
+    let state = loop {
+        tokio::select! {
+            state = &mut waiting => break state.map_err(|e| Error::internal("the wait for an agent panicked").because(e))??,
+            () = tokio::time::sleep(GLANCE) => {
+                transcript.glance();
+                if told.elapsed() >= ACTIVITY_PAUSE && let Some(text) = transcript.activity.take() {
+                    told = Instant::now();
+                    context.append(&[Event::AttemptActivity { task: id.clone(), attempt: number, text }])?;
+                }
+            }
+        }
+    };
+    let end = match state {
+        JobState::Ended(end) => Some(end),
+        JobState::Lost | JobState::NotStarted | JobState::Running => None,
+    };
+    blocking(move || {
+        transcript.drain();
+        settle::settle(&context, &id, number, end, transcript.reader.as_mut())
+    })
+    .await
+}
+
+/// A stored transcript, read as it grows.
+struct Transcript {
+    path: PathBuf,
+    offset: u64,
+    rest: Vec<u8>,
+    reader: Box<dyn Reader>,
+    activity: Option<String>,
+}
+
+impl Transcript {
+    fn of(job: &Path, reader: Box<dyn Reader>) -> Transcript {
+        Transcript { path: Job::at(job).out_log(), offset: 0, rest: vec![], reader, activity: None }
+    }
+
+    /// Reads what is new, at most one chunk; true when there may be more.
+    fn glance(&mut self) -> bool {
+        let Ok(mut file) = std::fs::File::open(&self.path) else { return false };
+        let mut new = vec![];
+        let read = file.seek(SeekFrom::Start(self.offset)).and_then(|_| file.take(CHUNK_BYTES).read_to_end(&mut new)).unwrap_or(0);
+        self.offset += read as u64;
+        self.rest.extend_from_slice(&new);
+        while let Some(end) = self.rest.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            self.line(&line);
+        }
+        read > 0
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        for signal in self.reader.read(String::from_utf8_lossy(line).trim_end()) {
+            match signal {
+                Signal::Activity(text) | Signal::Retrying(text) => self.activity = Some(text),
+                Signal::Message(_) => {}
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        while self.glance() {}
+        let last = std::mem::take(&mut self.rest);
+        if !last.is_empty() {
+            self.line(&last);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The only room that makes things happen: it asks `domain::next` what to do, has the other rooms do it, and writes
+//! down what came of it.
+//!
+//! Doors call the few methods of [`Engine`]. A run is driven by a process of its own ([`drive`]), which holds the
+//! story's lease; everything else appends requests to the log and follows it.
+
+mod analyze;
+mod ask;
+mod attempt;
+mod clean;
+mod complete;
+mod create;
+mod culprit;
+mod decompose;
+mod doctor;
+mod drive;
+mod gating;
+mod landing;
+mod prompt;
+mod run;
+mod settle;
+
+pub use clean::Cleaned;
+pub use complete::{CompleteRequest, Publish, merge_hint};
+pub use create::CreateRequest;
+pub use decompose::DecomposeRequest;
+pub use doctor::{Finding, Health, examine};
+pub use drive::drive;
+pub use run::{RunHandle, RunRequest};
+
+use crate::agent::{self, Agent, AgentEnv};
+use crate::config::{Config, Environment};
+use crate::domain::{Event, Oid, Story, StoryId, Task};
+use crate::error::{Code, Error, Result};
+pub use crate::git::Rescue;
+use crate::git::{GitError, Repo};
+use crate::proc::ProcError;
+use crate::store::{Lease, Store, StoreError};
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A handle on everything a verb needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub store: Store,
+    environment: Arc<Environment>,
+}
+
+impl Engine {
+    /// Opens the user's database.
+    pub fn open(environment: Environment) -> Result<Engine> {
+        let store = Store::open(&environment.home)?;
+        Ok(Engine { store, environment: Arc::new(environment) })
+    }
+
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// The story that an id, a short id or a prefix means.
+    pub fn story(&self, id: &str) -> Result<Story> {
+        Ok(self.store.story(self.store.find(id)?)?)
+    }
+
+    /// Settings for a repository.
+    pub fn config(&self, repository: &Path) -> Result<Config> {
+        Config::load(&self.environment.home, Some(repository))
+    }
+
+    /// Whether a process drives the story now.
+    pub fn is_driven(&self, id: StoryId) -> Result<bool> {
+        Ok(Lease::holder(&self.store.story_folder(id))?.is_some())
+    }
+
+    /// Takes the story for the length of a verb, so that no two verbs work on it at once.
+    fn lease(&self, id: StoryId, doing: &str) -> Result<Lease> {
+        let text = format!("pid {} {doing}", std::process::id());
+        match Lease::take(&self.store.story_folder(id), &text)? {
+            Ok(lease) => Ok(lease),
+            Err(holder) => Err(Error::new(Code::Busy, format!("{doing}: the story is held by {}", holder.text))
+                .hint("wait for it, follow it with `aura watch`, or stop it with `aura cancel`")),
+        }
+    }
+
+    /// An agent runs inside an attempt: it must not start others.
+    pub fn refuse_inside_attempt(&self) -> Result<()> {
+        match &self.environment.inside_attempt {
+            None => Ok(()),
+            Some(task) => Err(Error::new(Code::NeedsPerson, format!("orchestrate from inside the agent of `{}`", task.escape_debug()))
+                .hint("an agent works on its own task only; Aura starts the others")),
+        }
+    }
+
+    fn append(&self, id: StoryId, events: &[Event]) -> Result<Story> {
+        Ok(self.store.append(id, events, Timestamp::now())?)
+    }
+
+    fn repo(story: &Story) -> Result<Repo> {
+        Ok(Repo::discover(Path::new(&story.created.repository))?)
+    }
+
+    fn agent_named(&self, config: &Config, name: &str) -> Result<Box<dyn Agent>> {
+        let Some(agent) = config.agents.get(name) else {
+            let known: Vec<&str> = config.agents.keys().map(String::as_str).collect();
+            return Err(Error::invalid(format!("use agent `{}`: no agent of that name is configured", name.escape_debug()))
+                .hint(format!("known agents: {}; add one under [agents.NAME] in aura.toml", known.join(", "))));
+        };
+        let env = AgentEnv {
+            path: self.environment.path.clone(),
+            copilot_bin: self.environment.copilot_bin.clone(),
+            aura: self.environment.exe.clone(),
+        };
+        agent::build(name, agent, &env).map_err(|e| {
+            Error::new(Code::Unavailable, format!("use agent `{name}`"))
+                .because(e)
+                .hint("`aura doctor` says what is missing and how to get it")
+        })
+    }
+
+    fn agent_for(&self, config: &Config, story: &Story, task: Option<&Task>) -> Result<Box<dyn Agent>> {
+        let name = task.and_then(|task| task.planned.agent.as_deref()).or(story.created.agent.as_deref()).unwrap_or(&config.agent);
+        self.agent_named(config, name)
+    }
+}
+
+/// Where a story keeps its branches and worktrees. Names are made of ids and a slug, never of free text.
+struct Places<'a>(&'a Story);
+
+impl Places<'_> {
+    fn story_ref(&self) -> String {
+        format!("refs/heads/{}", self.0.created.branch)
+    }
+    fn task_branch(&self, task: &Task) -> String {
+        format!("{}.{}", self.0.created.branch, task.id())
+    }
+    fn root(&self) -> &Path {
+        Path::new(&self.0.created.root)
+    }
+    fn story_worktree(&self) -> PathBuf {
+        self.root().join("story")
+    }
+    fn task_worktree(&self, task: &Task) -> PathBuf {
+        self.root().join("tasks").join(task.id().as_str())
+    }
+    fn gate_worktree(&self) -> PathBuf {
+        self.root().join("gate")
+    }
+    /// Where the story worktree was last brought to.
+    fn synced_ref(&self) -> String {
+        format!("refs/aura/stories/{}/synced", self.0.id.short())
+    }
+    /// The landings as they were before the squash.
+    fn history_ref(&self) -> String {
+        format!("refs/aura/stories/{}/history", self.0.id.short())
+    }
+    fn rescue_ref(&self, task: &Task, attempt: u32) -> String {
+        format!("refs/aura/rescue/{}/{}/{attempt}", self.0.id.short(), task.id())
+    }
+}
+
+/// Folder of the story's own worktree, for people.
+#[must_use]
+pub fn story_worktree(story: &Story) -> PathBuf {
+    Places(story).story_worktree()
+}
+
+/// What changed between two commits of a story's repository, as a patch of at most `bytes_max`.
+pub fn diff_text(story: &Story, from: &Oid, to: &Oid, bytes_max: usize) -> Result<String> {
+    Ok(Engine::repo(story)?.diff_text(from, to, bytes_max)?)
+}
+
+/// Runs blocking work (git, processes) away from the threads that wait.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal("a worker thread panicked").because(e))?
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::NoStory(_) => Code::NotFound,
+            StoreError::Ambiguous { .. } => Code::Ambiguous,
+            StoreError::Illegal(_) => Code::IllegalState,
+            StoreError::Newer { .. } | StoreError::Open { .. } | StoreError::Lock { .. } | StoreError::Sql { .. } => Code::Unavailable,
+            StoreError::Body(_) => Code::Internal,
+        };
+        let detail = error.to_string();
+        let hint = match &error {
+            StoreError::NoStory(_) => Some("`aura list` shows the stories; an id may be shortened to six or more characters"),
+            StoreError::Ambiguous { .. } => Some("give more characters of the id"),
+            StoreError::Newer { .. } => Some("install the newer Aura again, or set AURA_HOME to another folder"),
+            StoreError::Illegal(_) | StoreError::Open { .. } | StoreError::Lock { .. } | StoreError::Sql { .. } | StoreError::Body(_) => {
+                None
+            }
+        };
+        let mut result = Error::new(code, detail);
+        result.hint = hint.map(str::to_owned);
+        match std::error::Error::source(&error).map(ToString::to_string) {
+            Some(cause) => result.because(cause),
+            None => result,
+        }
+    }
+}
+
+impl From<ProcError> for Error {
+    fn from(error: ProcError) -> Self {
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        let result = Error::new(Code::Unavailable, error.to_string());
+        match source {
+            Some(cause) => result.because(cause),
+            None => result,
+        }
+    }
+}
+
+impl From<GitError> for Error {
+    fn from(error: GitError) -> Self {
+        let (code, hint) = match &error {
+            GitError::NotARepository { .. } => {
+                (Code::NotARepository, Some("give the path of a git repository, or make one with `git init`"))
+            }
+            GitError::Bare { .. } => (Code::NotARepository, Some("give a repository with a work tree")),
+            GitError::Empty { .. } => (Code::NotARepository, Some("make a first commit: `git commit --allow-empty -m start`")),
+            GitError::RefMoved { .. } | GitError::RefTaken { .. } | GitError::LocalChanges { .. } => (Code::Conflict, None),
+            GitError::GitMissing { .. } => (Code::Unavailable, Some("install git and make sure it is on PATH")),
+            _ => (Code::Unavailable, None),
+        };
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        let mut result = Error::new(code, error.to_string());
+        result.hint = hint.map(str::to_owned);
+        match source {
+            Some(cause) => result.because(cause),
+            None => result,
+        }
+    }
+}
+
+/// Root of the repository that a path lies in, or the path itself: for comparing with a story's repository.
+#[must_use]
+pub fn repository_root(path: &Path) -> String {
+    Repo::discover(path).map_or_else(|_| path.to_string_lossy().into_owned(), |repo| repo.root().to_string_lossy().into_owned())
+}
+
+impl Engine {
+    /// The transcript of one attempt as text, and the file that holds it raw.
+    pub fn transcript(&self, task: &Task, attempt: Option<u32>, bytes_max: usize) -> Result<(String, Option<PathBuf>)> {
+        let found = match attempt {
+            None => task.attempts.last(),
+            Some(number) => Some(task.attempts.iter().find(|attempt| attempt.number == number).ok_or_else(|| {
+                Error::new(Code::NotFound, format!("no attempt {number} of `{}`", task.id()))
+                    .hint(format!("it has {} attempts", task.attempts.len()))
+            })?),
+        };
+        let Some(attempt) = found else { return Ok((String::new(), None)) };
+        let path = crate::proc::Job::at(Path::new(&attempt.job)).out_log();
+        let raw = std::fs::read(&path).unwrap_or_default();
+        Ok((agent::render_transcript(&String::from_utf8_lossy(&raw), bytes_max), Some(path)))
+    }
+}
+
+/// What was kept in a repository, oldest first.
+pub fn rescues(repository: &Path) -> Result<Vec<crate::git::Rescue>> {
+    Ok(Repo::discover(repository)?.rescues()?)
+}
+
+/// Writes what was kept into a new folder.
+pub fn restore(repository: &Path, commit: &Oid, folder: &Path) -> Result<()> {
+    Ok(Repo::discover(repository)?.restore(commit, folder)?)
+}
+
+/// A new repository with one commit on `main`, and a branch `notes` checked out: for the demo.
+pub fn make_repository(folder: &Path, files: &[(&str, &str)]) -> Result<()> {
+    for (name, content) in files {
+        let path = folder.join(name);
+        let written = std::fs::create_dir_all(path.parent().unwrap_or(folder)).and_then(|()| std::fs::write(&path, content));
+        written.map_err(|e| Error::invalid(format!("write {}", path.display())).because(e))?;
+    }
+    Ok(crate::git::init(folder)?)
+}

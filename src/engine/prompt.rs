@@ -1,0 +1,138 @@
+//! The words an agent gets: the story's goal, its task, the rules of the house, and what its dependencies really did.
+//! Pure. Everything that comes from people or models stands between marks and is bounded.
+
+use super::settle::{NO_CHANGE_NEEDED, bounded};
+use crate::domain::{Purpose, Story, Task, TaskId};
+use crate::gate;
+
+/// Most bytes of the story's description in a task's prompt.
+const STORY_BYTES_MAX: usize = 6 * 1024;
+/// Most bytes of a gate's output in a repair prompt.
+const REPORT_BYTES_MAX: usize = 24 * 1024;
+/// Most bytes of one dependency's own summary.
+const SUMMARY_BYTES_MAX: usize = 2 * 1024;
+
+/// The prompt of one attempt. `resumed`: the agent's session knows the task already.
+pub(super) fn of(story: &Story, task: &Task, purpose: &Purpose, conflicts: &[String], handoff_bytes_max: usize, resumed: bool) -> String {
+    let news = news(story, task, purpose, conflicts);
+    if resumed {
+        return format!("{news}\n\nYour task is still \"{}\". {}\n", task.planned.title, rules(task));
+    }
+    let mut prompt = format!(
+        "You are one of several agents working on one story, each in a git worktree of its own.\n\n# The story: {}\n\n",
+        story.created.title
+    );
+    if !story.created.description.trim().is_empty() {
+        let description = head(&story.created.description, STORY_BYTES_MAX);
+        prompt += &format!(
+            "<story-description>\n{description}\n</story-description>\n\nThe description is the context. Do only your own task.\n\n"
+        );
+    }
+    prompt += &format!("# Your task ({}): {}\n\n{}\n\n", task.id(), task.planned.title, task.planned.description.trim());
+    if !task.planned.files.is_empty() {
+        prompt += &format!(
+            "Files you are expected to touch: {}. Other agents work on other files at the same time.\n\n",
+            task.planned.files.join(", ")
+        );
+    }
+    prompt += &handoff(story, task, handoff_bytes_max);
+    if !news.is_empty() {
+        prompt += &format!("# What happened before\n\n{news}\n\n");
+    }
+    prompt + &format!("# Rules\n\n{}\n", rules(task))
+}
+
+fn rules(task: &Task) -> String {
+    format!(
+        "Work only inside the current directory. Leave your changes in the working tree: they are committed for you. Do not push, do not \
+         switch branches, do not touch other worktrees, and leave no process running. Nobody can answer questions: decide, and say what \
+         you decided. Finish with a short summary for the agents that build on {}: what changed, which interfaces, which decisions. If \
+         nothing needs to change, say so in a line that starts with `{NO_CHANGE_NEEDED}` and give the reason.",
+        task.id()
+    )
+}
+
+/// What is new since the agent last looked, by the purpose of the attempt.
+fn news(story: &Story, task: &Task, purpose: &Purpose, conflicts: &[String]) -> String {
+    match purpose {
+        Purpose::Work => String::new(),
+        Purpose::Retry { error } => format!(
+            "An earlier attempt at this task did not succeed: {}. Its changes are gone from the working tree; start afresh and avoid that.",
+            head(error, 4 * 1024)
+        ),
+        Purpose::Resume { why } => {
+            format!("You were interrupted ({}). Look at the working tree and go on where you stopped.", head(why, 2 * 1024))
+        }
+        Purpose::NoChange => format!(
+            "You said that you were done, but no file has changed. Either do the task now, or, if nothing needs to change, say so in a line \
+             that starts with `{NO_CHANGE_NEEDED}` and give the reason."
+        ),
+        Purpose::Resolve { paths, .. } => {
+            let marked = if conflicts.is_empty() { paths } else { conflicts };
+            format!(
+                "Your work could not be merged: other tasks changed the same places meanwhile. Their work has now been merged into your \
+                 working tree, and conflict markers (`<<<<<<<`, `=======`, `>>>>>>>`) stand in these files: {}. Resolve every conflict so \
+                 that both intentions survive, remove all markers, and check that the result works.{}",
+                marked.join(", "),
+                intentions(story, task, paths)
+            )
+        }
+        Purpose::Repair { commit } => {
+            let report = story.gates.last.as_ref().filter(|report| report.commit == *commit).or(story.gates.last.as_ref());
+            let text = report.map_or_else(String::new, |report| gate::repair_text(report, REPORT_BYTES_MAX));
+            format!(
+                "Your work has landed together with that of others, and the build or the tests fail since. The working tree now holds the \
+                 combined state. Find the cause in what you did and repair it without undoing the work of others.\n\n<gate-output>\n{text}\n</gate-output>"
+            )
+        }
+    }
+}
+
+/// What the tasks that changed the same files were for.
+fn intentions(story: &Story, task: &Task, paths: &[String]) -> String {
+    let others = story.tasks.iter().filter(|other| other.id() != task.id() && other.has_landed());
+    let touching = others.filter(|other| other.files.iter().any(|file| paths.contains(&file.path)));
+    touching.map(|other| format!("\n\n{} (\"{}\") says: {}", other.id(), other.planned.title, summary_of(other))).collect()
+}
+
+/// For every dependency: title, commit, changed files and its own summary, within the budget.
+fn handoff(story: &Story, task: &Task, bytes_max: usize) -> String {
+    let dependencies: Vec<&Task> = task.planned.depends_on.iter().filter_map(|id: &TaskId| story.task(id)).collect();
+    if dependencies.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("# What the tasks before yours did (already in your working tree)\n\n");
+    for (place, dependency) in dependencies.iter().enumerate() {
+        let files: Vec<&str> = dependency.files.iter().take(30).map(|file| file.path.as_str()).collect();
+        let commit = dependency.landings.last().map_or("", |landing| landing.commit.short());
+        let entry = format!(
+            "## {}: {} (commit {commit})\n\nChanged: {}\n\n<summary>\n{}\n</summary>\n\n",
+            dependency.id(),
+            dependency.planned.title,
+            files.join(", "),
+            summary_of(dependency)
+        );
+        if text.len() + entry.len() > bytes_max {
+            text += &format!("… and {} more; look at `git log`.\n\n", dependencies.len() - place);
+            break;
+        }
+        text += &entry;
+    }
+    text
+}
+
+fn summary_of(task: &Task) -> String {
+    bounded(task.summary().unwrap_or("(no summary)"), SUMMARY_BYTES_MAX)
+}
+
+/// The start of a text, on a character boundary, with a mark where it was cut.
+fn head(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text.trim().to_owned();
+    }
+    let mut end = bytes_max;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{} […]", &text[..end])
+}

@@ -1,0 +1,158 @@
+//! What an ended attempt is worth: the adapter's verdict, then the repository's. An exit code is never believed alone.
+
+use super::drive::Context;
+use super::{Error, Places};
+use crate::agent::{Ending, Reader};
+use crate::domain::{AttemptEnded, ChangedFile, Event, Oid, Outcome, Purpose, Story, Task, TaskAccepted, TaskId, is_claimed};
+use crate::error::Result;
+use crate::git::{GitError, Snapshot, SnapshotRequest};
+use crate::proc::JobEnd;
+use jiff::{SignedDuration, Timestamp};
+use std::path::Path;
+
+/// Most changed files kept in an event.
+const FILES_MAX: usize = 200;
+/// Most bytes of a summary kept in an event; the transcript has the rest.
+const SUMMARY_BYTES_MAX: usize = 4 * 1024;
+/// Words by which an agent declares that a task needs no change, on a line of their own.
+pub(super) const NO_CHANGE_NEEDED: &str = "NO CHANGE NEEDED:";
+
+/// Writes down how the attempt ended: one event, and a second one in the same transaction when its work is accepted.
+/// `end` is none when the supervisor is gone.
+pub(super) fn settle(context: &Context, id: &TaskId, number: u32, end: Option<JobEnd>, reader: &mut dyn Reader) -> Result<()> {
+    let story = context.story()?;
+    let task = story.task(id).ok_or_else(|| Error::internal(format!("task `{id}` is not in the plan")))?;
+    let Some(attempt) = task.last_attempt() else { return Ok(()) };
+    let folder = Path::new(&attempt.job);
+    let read = |name: &str| std::fs::read(folder.join(name)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).ok();
+    let stderr = read("err.log").unwrap_or_default();
+    let verdict = reader.verdict(&Ending { exit: end.as_ref().map(|end| &end.exit), stderr: &stderr, usage_file: read("usage.json") });
+    let summary = bounded(&verdict.summary, SUMMARY_BYTES_MAX);
+    let mut usage = verdict.usage;
+    if usage.duration_ms == 0 {
+        usage.duration_ms = end.as_ref().map_or(0, |end| end.duration_ms);
+    }
+    let evidence = match &verdict.outcome {
+        Outcome::Done => evidence(context, &story, task, &attempt.base, &summary),
+        _ => Evidence::Unhappy(verdict.outcome.clone()),
+    };
+    let (outcome, accepted) = match evidence {
+        Evidence::Accepted(accepted) => (Outcome::Done, Some(accepted)),
+        Evidence::Unhappy(outcome) => (outcome, None),
+    };
+    let rescue = if accepted.is_some() { None } else { rescue(context, &story, task, number) };
+    let resume_at = resume_at(context, &outcome);
+    let closing = AttemptEnded { task: id.clone(), attempt: number, outcome, summary, usage, rescue, resume_at };
+    let mut events = vec![Event::AttemptEnded(Box::new(closing))];
+    events.extend(accepted.map(|accepted| Event::TaskAccepted(Box::new(TaskAccepted { attempt: number, ..accepted }))));
+    context.append(&events)?;
+    Ok(())
+}
+
+enum Evidence {
+    Accepted(TaskAccepted),
+    Unhappy(Outcome),
+}
+
+/// What is in the worktree is the truth: it becomes a commit, and the commit is looked at.
+fn evidence(context: &Context, story: &Story, task: &Task, base: &Oid, summary: &str) -> Evidence {
+    match look(context, story, task, base, summary) {
+        Ok(evidence) => evidence,
+        Err(error) => Evidence::Unhappy(Outcome::Refused { detail: error.chain() }),
+    }
+}
+
+fn look(context: &Context, story: &Story, task: &Task, base: &Oid, summary: &str) -> Result<Evidence> {
+    let places = Places(story);
+    let branch = places.task_branch(task);
+    let repo = &context.repo;
+    let message = commit_message(story, task);
+    let request = SnapshotRequest { base, branch: &branch, message: &message, at: story.updated_at };
+    let snapshot = match repo.snapshot(&places.task_worktree(task), &request) {
+        Ok(snapshot) => snapshot,
+        Err(error @ (GitError::NestedRepository { .. } | GitError::Tampered { .. })) => {
+            return Ok(Evidence::Unhappy(Outcome::Refused { detail: error.to_string() }));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let purpose = task.last_attempt().map_or(&Purpose::Work, |attempt| &attempt.purpose);
+    if let Purpose::Resolve { paths, .. } = purpose {
+        let left = repo.unresolved(&snapshot.tree, paths)?;
+        if !left.is_empty() {
+            return Ok(Evidence::Unhappy(Outcome::Unresolved { paths: left }));
+        }
+    }
+    // A resolution may well end where the story already stands: its own landing says that the task is settled.
+    let must_change = !matches!(purpose, Purpose::Resolve { .. });
+    let head = match (snapshot.changed.is_empty(), must_change) {
+        (false, _) => snapshot.head.clone(),
+        (true, true) if !declares_no_change(summary) => return Ok(Evidence::Unhappy(Outcome::NoChange)),
+        (true, _) => {
+            let message = format!("{message}\nNothing had to change.\n");
+            repo.commit_tree(&snapshot.tree, &[&snapshot.head], &message, story.updated_at)?
+        }
+    };
+    Ok(Evidence::Accepted(accepted(task, head, &snapshot)))
+}
+
+fn accepted(task: &Task, head: Oid, snapshot: &Snapshot) -> TaskAccepted {
+    let claims = &task.planned.files;
+    let outside = |path: &&String| !claims.is_empty() && !is_claimed(path, claims);
+    TaskAccepted {
+        task: task.id().clone(),
+        attempt: 0,
+        head,
+        files: snapshot.changed.iter().take(FILES_MAX).map(changed_file).collect(),
+        outside_claim: snapshot.changed.iter().map(|file| &file.path).filter(outside).take(FILES_MAX).cloned().collect(),
+    }
+}
+
+fn changed_file(file: &crate::git::FileChange) -> ChangedFile {
+    ChangedFile { path: file.path.clone(), added: file.added.unwrap_or(0), removed: file.removed.unwrap_or(0) }
+}
+
+fn declares_no_change(summary: &str) -> bool {
+    summary.lines().any(|line| line.trim_start_matches(['*', ' ', '`']).starts_with(NO_CHANGE_NEEDED))
+}
+
+fn commit_message(story: &Story, task: &Task) -> String {
+    format!("{}\n\nAura-Story: {}\nAura-Task: {}\n", task.planned.title, story.id, task.id())
+}
+
+/// Keeps what an unhappy attempt left. A failure to do so is worth a line in the log, not the run.
+fn rescue(context: &Context, story: &Story, task: &Task, number: u32) -> Option<String> {
+    let places = Places(story);
+    let worktree = places.task_worktree(task);
+    if !worktree.join(".git").exists() {
+        return None;
+    }
+    let name = places.rescue_ref(task, number);
+    let known = task.last_attempt().map_or(&story.tip.commit, |attempt| &attempt.base);
+    match context.repo.rescue(&worktree, &name, known) {
+        Ok(kept) => kept.map(|_| name),
+        Err(error) => {
+            tracing::warn!(task = %task.id(), %error, "the worktree could not be kept");
+            None
+        }
+    }
+}
+
+fn resume_at(context: &Context, outcome: &Outcome) -> Option<Timestamp> {
+    let Outcome::RateLimited { retry_after_s, .. } = outcome else { return None };
+    let wait = retry_after_s.map_or(context.config.bounds.rate_limit_wait, std::time::Duration::from_secs);
+    // A day is the longest that a limit is believed.
+    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_hours(24)).min(SignedDuration::from_hours(24));
+    Some(Timestamp::now() + wait)
+}
+
+/// The end of a text, on a character boundary, with a mark where something was left out.
+pub(super) fn bounded(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text.to_owned();
+    }
+    let mut from = text.len() - bytes_max;
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    format!("[…] {}", &text[from..])
+}

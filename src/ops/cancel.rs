@@ -1,0 +1,49 @@
+use super::view::{OrchestratorStatus, StoryStatus};
+use super::{Engine, Op, Result};
+use crate::domain::Cancel;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Cancel the active run: agents are asked to stop, their sessions and work are kept. Run again to go on.
+#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CancelRun {
+    /// Id of the story, the start of one, or `latest`.
+    #[arg(default_value = "latest", value_name = "STORY")]
+    #[serde(alias = "id")]
+    pub story_id: String,
+    /// Kill the agents instead of asking them.
+    #[arg(long)]
+    #[serde(default)]
+    pub now: bool,
+}
+
+/// A cancelled run. It ends as soon as its agents have.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CancelView {
+    pub id: String,
+    pub status: StoryStatus,
+    pub orchestrator_status: OrchestratorStatus,
+    pub run_id: Option<String>,
+    pub message: String,
+}
+
+impl Op for CancelRun {
+    const NAME: &'static str = "cancel_run";
+    const COMMAND: &'static str = "cancel";
+    type Out = CancelView;
+
+    async fn call(self, engine: Engine) -> Result<CancelView> {
+        let story = super::story(&engine, &self.story_id)?;
+        let how = if self.now { Cancel::Now } else { Cancel::Graceful };
+        let story = engine.cancel(&story, how)?;
+        Ok(CancelView {
+            id: story.id.to_string(),
+            status: story.status(),
+            orchestrator_status: story.orchestrator_status(),
+            run_id: story.run.as_ref().map(|run| run.id.to_string()),
+            message: "The run is ending; its tasks can be resumed.".into(),
+        })
+    }
+}

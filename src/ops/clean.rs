@@ -1,0 +1,45 @@
+use super::{Engine, Op, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Remove a story's worktrees and task branches. Work that is nowhere else is kept under `refs/aura/rescue`. The story
+/// branch stays.
+#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RemoveWorktree {
+    /// Id of the story, the start of one, or `latest`.
+    #[arg(default_value = "latest", value_name = "STORY")]
+    #[serde(alias = "id")]
+    pub story_id: String,
+}
+
+/// What was removed and what was kept.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CleanView {
+    pub story_id: String,
+    pub removed_worktrees: Vec<String>,
+    pub removed_branches: Vec<String>,
+    /// Refs that keep work which had not landed. `aura rescue` lists and restores them.
+    pub rescued: Vec<String>,
+    pub message: String,
+}
+
+impl Op for RemoveWorktree {
+    const NAME: &'static str = "remove_worktree";
+    const COMMAND: &'static str = "clean";
+    type Out = CleanView;
+
+    async fn call(self, engine: Engine) -> Result<CleanView> {
+        let story = super::story(&engine, &self.story_id)?;
+        let cleaned = engine.clean(&story).await?;
+        let (worktrees, branches) = (cleaned.worktrees.len(), cleaned.branches.len());
+        Ok(CleanView {
+            story_id: story.id.to_string(),
+            removed_worktrees: cleaned.worktrees.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+            removed_branches: cleaned.branches,
+            rescued: cleaned.rescued,
+            message: format!("Removed {worktrees} worktrees and {branches} task branches."),
+        })
+    }
+}

@@ -1,0 +1,66 @@
+use super::view::StoryView;
+use super::{Engine, Op, Result};
+use crate::engine::CreateRequest;
+use crate::error::Error;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// Create a story: a branch and a worktree of its own beside the repository. Next: analyze it, or decompose it at once.
+#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateStory {
+    /// What should be true at the end, in one line.
+    pub title: String,
+    /// Details: context, wishes, limits. Headings or a list become tasks with the `outline` planner.
+    #[arg(short, long)]
+    pub description: Option<String>,
+    /// Path of the git repository (or any folder in it). The CLI's default is the current folder.
+    #[arg(short, long, value_name = "PATH")]
+    #[serde(alias = "repository")]
+    pub repository_path: Option<PathBuf>,
+    /// Branch or commit to start from; default: what is checked out.
+    #[arg(long)]
+    pub base: Option<String>,
+    /// Name of the story branch; default: `aura/` and the title.
+    #[arg(long)]
+    pub branch: Option<String>,
+    /// Agent that runs its tasks, as named in aura.toml; default: the configured one.
+    #[arg(long)]
+    pub agent: Option<String>,
+    /// Planner that decomposes it: `copilot`, `openai`, `outline` or one of aura.toml.
+    #[arg(long)]
+    pub planner: Option<String>,
+    /// Address of the issue that it answers.
+    #[arg(long, value_name = "URL")]
+    pub issue_url: Option<String>,
+}
+
+impl Op for CreateStory {
+    const NAME: &'static str = "create_story";
+    const COMMAND: &'static str = "new";
+    type Out = StoryView;
+
+    async fn call(self, engine: Engine) -> Result<StoryView> {
+        let repository = self
+            .repository_path
+            .ok_or_else(|| Error::invalid("create a story: `repositoryPath` is missing").hint("give the path of a git repository"))?;
+        if !repository.is_absolute() {
+            return Err(Error::invalid(format!("create a story: `repositoryPath` `{}` is not absolute", repository.display())));
+        }
+        let request = CreateRequest {
+            title: self.title,
+            description: self.description.unwrap_or_default(),
+            repository,
+            base: self.base,
+            branch: self.branch,
+            agent: self.agent,
+            planner: self.planner,
+            issue_url: self.issue_url,
+        };
+        let story = tokio::task::spawn_blocking(move || engine.create(request))
+            .await
+            .map_err(|e| Error::internal("create a story").because(e))??;
+        Ok(StoryView::of(&story))
+    }
+}

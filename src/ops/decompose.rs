@@ -1,0 +1,140 @@
+use super::view::{Form, TaskView};
+use super::{Engine, Op, Result};
+use crate::domain::TaskDraft;
+use crate::engine::DecomposeRequest;
+use crate::error::Error;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Decompose a story into tasks with dependencies; waves are computed. Give `tasks` to use a plan of your own. A plan
+/// that has not run may be replaced. Next: run it.
+#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DecomposeStory {
+    /// Id of the story, the start of one, or `latest`.
+    #[arg(default_value = "latest", value_name = "STORY")]
+    #[serde(alias = "id")]
+    pub story_id: String,
+    /// Most agents at once, 1 to 64 (default 4).
+    #[arg(short = 'n', long)]
+    pub max_parallelism: Option<u32>,
+    /// Whether to plan test tasks (default true).
+    #[arg(long, value_name = "BOOL")]
+    pub include_tests: Option<bool>,
+    /// Who plans: `copilot`, `openai`, `outline` or a planner of aura.toml.
+    #[arg(long)]
+    pub planner: Option<String>,
+    /// A plan of your own: tasks with `id`, `title`, `description` (the agent's prompt), `dependsOn`, `files`.
+    #[arg(skip)]
+    pub tasks: Option<Vec<TaskInput>>,
+    /// File with a plan of your own: a JSON array of tasks, or an object with `tasks`.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub plan: Option<PathBuf>,
+}
+
+/// One task of a plan given by the caller.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TaskInput {
+    /// For example `task-1`.
+    pub id: String,
+    pub title: String,
+    /// The agent's prompt: self-contained, with exact file names and interfaces.
+    pub description: String,
+    #[serde(default)]
+    pub depends_on: Vec<String>,
+    /// Files it is expected to touch.
+    #[serde(default)]
+    pub files: Vec<String>,
+    pub agent: Option<String>,
+    /// Expected minutes.
+    pub estimate: Option<u32>,
+    /// Ignored: waves are computed.
+    #[serde(default, rename = "wave")]
+    #[schemars(skip)]
+    _wave: Option<u32>,
+}
+
+/// The accepted plan.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanView {
+    pub story_id: String,
+    pub planner: String,
+    pub tasks: Vec<TaskView>,
+    pub wave_count: u32,
+    pub max_parallelism: u32,
+    /// Orders that were added because two tasks claim the same file.
+    pub added_orders: Vec<AddedOrderView>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AddedOrderView {
+    pub first: String,
+    pub then: String,
+    pub file: String,
+}
+
+impl Op for DecomposeStory {
+    const NAME: &'static str = "decompose_story";
+    const COMMAND: &'static str = "decompose";
+    type Out = PlanView;
+
+    async fn call(self, engine: Engine) -> Result<PlanView> {
+        let story = super::story(&engine, &self.story_id)?;
+        let tasks = match (self.tasks, &self.plan) {
+            (Some(tasks), _) => Some(tasks),
+            (None, Some(path)) => Some(read_plan(path)?),
+            (None, None) => None,
+        };
+        let request = DecomposeRequest {
+            max_parallelism: self.max_parallelism,
+            include_tests: self.include_tests.unwrap_or(true),
+            tasks: tasks.map(|tasks| tasks.into_iter().map(draft).collect()),
+            planner: self.planner,
+        };
+        let story = engine.decompose(&story, request).await?;
+        let origin = story.plan.as_ref().ok_or_else(|| Error::internal("an accepted plan is gone"))?;
+        let order = |order: &crate::domain::AddedOrder| AddedOrderView {
+            first: order.first.to_string(),
+            then: order.then.to_string(),
+            file: order.file.clone(),
+        };
+        Ok(PlanView {
+            story_id: story.id.to_string(),
+            planner: origin.planner.clone(),
+            tasks: story.tasks.iter().map(|task| TaskView::of(task, Form::Detailed)).collect(),
+            wave_count: story.wave_count(),
+            max_parallelism: story.max_parallelism,
+            added_orders: origin.added_orders.iter().map(order).collect(),
+        })
+    }
+}
+
+fn draft(task: TaskInput) -> TaskDraft {
+    TaskDraft {
+        id: Some(task.id),
+        title: task.title,
+        description: task.description,
+        depends_on: task.depends_on,
+        files: task.files,
+        agent: task.agent,
+        estimate: task.estimate,
+    }
+}
+
+fn read_plan(path: &PathBuf) -> Result<Vec<TaskInput>> {
+    #[derive(Deserialize)]
+    struct Whole {
+        tasks: Vec<TaskInput>,
+    }
+    let text = std::fs::read_to_string(path).map_err(|e| Error::invalid(format!("read the plan {}", path.display())).because(e))?;
+    let value: serde_json::Value =
+        serde_json::from_str(&text).map_err(|e| Error::invalid(format!("read the plan {}", path.display())).because(e))?;
+    let parsed =
+        if value.is_array() { serde_json::from_value(value) } else { serde_json::from_value(value).map(|whole: Whole| whole.tasks) };
+    parsed.map_err(|e| Error::invalid(format!("read the plan {}", path.display())).because(e))
+}

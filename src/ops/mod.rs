@@ -1,0 +1,169 @@
+//! The public contract: one file for each verb, one table that every door walks.
+//!
+//! A verb is a type: its doc comment is the CLI's help and the tool's description, its fields are flags, tool input and
+//! JSON body. Wire types live here, apart from `domain`, so that the inside can move.
+
+mod analyze;
+mod cancel;
+mod clean;
+mod complete;
+mod create;
+mod decompose;
+pub mod follow;
+mod list;
+mod output;
+mod retry;
+mod run;
+mod show;
+mod status;
+pub mod view;
+
+pub use cancel::CancelRun;
+pub use create::CreateStory;
+pub use output::{Attempt as AttemptView, TaskOutput};
+pub use run::{RunView, RunWave, Watchdog, run_result, wait_for_run};
+pub use status::{GetOrchestratorStatus, StatusView};
+
+use crate::engine::Engine;
+use crate::error::{Code, Error, Result};
+use clap::{ArgMatches, Args, Command};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::pin::Pin;
+
+/// One verb: arguments in, view out.
+trait Op: Args + DeserializeOwned + JsonSchema + Send + 'static {
+    /// Name of the tool. Stable for ever.
+    const NAME: &'static str;
+    /// Name of the CLI command.
+    const COMMAND: &'static str;
+    type Out: Serialize + JsonSchema + Send;
+    fn call(self, engine: Engine) -> impl Future<Output = Result<Self::Out>> + Send;
+    /// Exit code of the CLI for an answer: 0, or 1 for a good answer with bad news.
+    fn exit_code(_: &Self::Out) -> u8 {
+        0
+    }
+}
+
+/// An answer on its way to a door.
+pub struct Answer {
+    pub value: Value,
+    pub exit_code: u8,
+}
+
+type Reply = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
+
+/// A verb as the doors see it.
+pub struct Verb {
+    pub name: &'static str,
+    pub command: &'static str,
+    pub input: fn() -> Schema,
+    pub output: fn() -> Schema,
+    pub clap: fn() -> Command,
+    pub from_json: fn(Engine, Value) -> Reply,
+    pub from_args: fn(Engine, &ArgMatches) -> Reply,
+}
+
+/// Every verb, in the order one would use them.
+pub const VERBS: &[Verb] = &[
+    verb::<create::CreateStory>(),
+    verb::<list::ListStories>(),
+    verb::<show::GetStory>(),
+    verb::<analyze::AnalyzeStory>(),
+    verb::<decompose::DecomposeStory>(),
+    verb::<run::RunWave>(),
+    verb::<status::GetOrchestratorStatus>(),
+    verb::<output::GetTaskOutput>(),
+    verb::<retry::RetryTask>(),
+    verb::<cancel::CancelRun>(),
+    verb::<complete::CompleteStory>(),
+    verb::<clean::RemoveWorktree>(),
+];
+
+const fn verb<O: Op>() -> Verb {
+    Verb {
+        name: O::NAME,
+        command: O::COMMAND,
+        input: schema::<O>,
+        output: schema::<O::Out>,
+        clap: || O::augment_args(Command::new(O::COMMAND)),
+        from_json: |engine, value| reply::<O>(engine, parse::<O>(value)),
+        from_args: |engine, matches| reply::<O>(engine, O::from_arg_matches(matches).map_err(|e| Error::invalid(e.to_string()))),
+    }
+}
+
+fn schema<T: JsonSchema>() -> Schema {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>()
+}
+
+fn reply<O: Op>(engine: Engine, op: Result<O>) -> Reply {
+    Box::pin(async move {
+        let out = op?.call(engine).await?;
+        let exit_code = O::exit_code(&out);
+        let value = serde_json::to_value(out).map_err(|e| Error::internal("encode an answer").because(e))?;
+        Ok(Answer { value, exit_code })
+    })
+}
+
+/// Decodes arguments; the message names the field and, for an unknown one, the known ones.
+fn parse<O: Op>(value: Value) -> Result<O> {
+    if !value.is_object() {
+        return Err(Error::invalid(format!("call `{}`: the arguments are not a JSON object", O::NAME))
+            .hint("give an object, for example {\"storyId\": \"…\"}"));
+    }
+    serde_json::from_value(value).map_err(|e| Error::invalid(format!("call `{}`: {e}", O::NAME)))
+}
+
+/// The verb of that tool or command name.
+pub fn find(name: &str) -> Result<&'static Verb> {
+    VERBS.iter().find(|verb| verb.name == name || verb.command == name).ok_or_else(|| {
+        let known: Vec<&str> = VERBS.iter().map(|verb| verb.name).collect();
+        Error::new(Code::NotFound, format!("no tool `{}`", name.escape_debug().take(60).collect::<String>()))
+            .hint(format!("known tools: {}", known.join(", ")))
+    })
+}
+
+/// The story that a caller means: an id, the start of one, or `latest`.
+fn story(engine: &Engine, id: &str) -> Result<crate::domain::Story> {
+    if id == "latest" {
+        let newest = engine.store.stories(1)?.pop();
+        return newest
+            .ok_or_else(|| Error::new(Code::NotFound, "there is no story yet").hint("create one: `aura new \"what should be true\"`"));
+    }
+    engine.story(id)
+}
+
+pub use crate::engine::{Finding, Health, examine as doctor};
+
+/// What was kept in a repository before a worktree was reset or removed, oldest first.
+pub fn rescues(repository: &std::path::Path) -> Result<Vec<crate::engine::Rescue>> {
+    crate::engine::rescues(repository)
+}
+
+/// Writes what was kept into a new folder.
+pub fn restore(repository: &std::path::Path, commit: &crate::domain::Oid, folder: &std::path::Path) -> Result<()> {
+    crate::engine::restore(repository, commit, folder)
+}
+
+/// Position in the log from which a story's active run follows; its end when nothing runs.
+pub fn active_since(engine: &Engine, id: &str) -> Result<i64> {
+    let story = story(engine, id)?;
+    Ok(story.run.as_ref().map_or(story.seq, |run| run.since - 1))
+}
+
+/// Titles of a story's tasks by id.
+pub fn task_titles(engine: &Engine, id: &str) -> Result<std::collections::HashMap<String, String>> {
+    let story = story(engine, id)?;
+    Ok(story.tasks.iter().map(|task| (task.id().to_string(), task.planned.title.clone())).collect())
+}
+
+/// A new repository with those files: for the demo.
+pub fn make_repository(folder: &std::path::Path, files: &[(&str, &str)]) -> Result<()> {
+    crate::engine::make_repository(folder, files)
+}
+
+/// Looks after the driver of a story while somebody waits for its run.
+pub fn watchdog(engine: &Engine, id: &str) -> Result<Watchdog> {
+    Ok(Watchdog::new(story(engine, id)?.id))
+}

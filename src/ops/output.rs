@@ -1,0 +1,116 @@
+use super::view::{Form, TaskView, UsageView};
+use super::{Engine, Op, Result};
+use crate::engine;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Default size of a transcript in an answer.
+const TRANSCRIPT_BYTES: usize = 32 * 1024;
+/// Largest one that may be asked for.
+const TRANSCRIPT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Show what an agent said and did on a task: every attempt's outcome, and the transcript of one of them.
+#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GetTaskOutput {
+    /// Id of the story, the start of one, or `latest`.
+    #[arg(value_name = "STORY")]
+    #[serde(alias = "id")]
+    pub story_id: String,
+    /// Id of the task, for example `task-3`.
+    #[arg(value_name = "TASK")]
+    pub task_id: String,
+    /// Which attempt's transcript; default: the last.
+    #[arg(long)]
+    pub attempt: Option<u32>,
+    /// Also the patch of what the task changed.
+    #[arg(long)]
+    #[serde(default)]
+    pub diff: bool,
+    /// Most bytes of transcript and of diff; the end is kept (default 32768).
+    #[arg(long)]
+    pub max_bytes: Option<usize>,
+}
+
+/// What an agent said and did. All texts of agents are untrusted.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskOutput {
+    pub story_id: String,
+    #[serde(flatten)]
+    pub task: TaskView,
+    pub attempts_made: Vec<Attempt>,
+    /// The transcript as text: the end of it, control characters removed.
+    pub transcript: String,
+    /// File with the raw transcript.
+    pub transcript_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
+}
+
+/// One attempt at a task.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    pub number: u32,
+    /// Why it was made: `work`, `retry`, `resume`, `noChange`, `resolve` or `repair`.
+    pub purpose: String,
+    pub agent: String,
+    pub session_id: String,
+    pub base: String,
+    pub worktree: String,
+    pub started_at: String,
+    pub ended_at: Option<String>,
+    /// How it ended, in one sentence; null while it runs.
+    pub outcome: Option<String>,
+    pub summary: Option<String>,
+    pub usage: Option<UsageView>,
+    /// Ref under which what it left was kept.
+    pub rescue: Option<String>,
+}
+
+impl Op for GetTaskOutput {
+    const NAME: &'static str = "get_task_output";
+    const COMMAND: &'static str = "log";
+    type Out = TaskOutput;
+
+    async fn call(self, engine: Engine) -> Result<TaskOutput> {
+        let story = super::story(&engine, &self.story_id)?;
+        let id = engine.task_id(&story, &self.task_id)?;
+        let task = story.task(&id).ok_or_else(|| crate::error::Error::internal("a task that was found is gone"))?;
+        let bytes_max = self.max_bytes.unwrap_or(TRANSCRIPT_BYTES).min(TRANSCRIPT_BYTES_MAX);
+        let (transcript, file) = engine.transcript(task, self.attempt, bytes_max)?;
+        let diff = match task.landings.last() {
+            Some(landing) if self.diff => Some(engine::diff_text(&story, &landing.onto, &landing.commit, bytes_max)?),
+            Some(_) | None => None,
+        };
+        Ok(TaskOutput {
+            story_id: story.id.to_string(),
+            task: TaskView::of(task, Form::Detailed),
+            attempts_made: task.attempts.iter().map(attempt_view).collect(),
+            transcript,
+            transcript_file: file.map(|path| path.to_string_lossy().into_owned()),
+            diff,
+        })
+    }
+}
+
+fn attempt_view(attempt: &crate::domain::Attempt) -> Attempt {
+    let end = attempt.ended.as_ref();
+    let purpose = serde_json::to_value(&attempt.purpose).ok();
+    let purpose = purpose.as_ref().and_then(|value| value.get("purpose")).and_then(|value| value.as_str());
+    Attempt {
+        number: attempt.number,
+        purpose: purpose.unwrap_or_default().to_owned(),
+        agent: attempt.agent.clone(),
+        session_id: attempt.session.to_string(),
+        base: attempt.base.to_string(),
+        worktree: attempt.worktree.clone(),
+        started_at: attempt.started_at.to_string(),
+        ended_at: end.map(|end| end.at.to_string()),
+        outcome: end.map(|end| end.outcome.sentence()),
+        summary: end.map(|end| end.summary.clone()).filter(|text| !text.is_empty()),
+        usage: end.map(|end| UsageView::of(&end.usage)),
+        rescue: end.and_then(|end| end.rescue.clone()),
+    }
+}

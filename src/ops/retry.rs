@@ -1,0 +1,32 @@
+use super::view::{Form, TaskView};
+use super::{Engine, Op, Result};
+use crate::error::Error;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Give a failed or skipped task one more chance: it is pending again. Next: run the story.
+#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RetryTask {
+    /// Id of the story, the start of one, or `latest`.
+    #[arg(value_name = "STORY")]
+    #[serde(alias = "id")]
+    pub story_id: String,
+    /// Id of the task, for example `task-3`.
+    #[arg(value_name = "TASK")]
+    pub task_id: String,
+}
+
+impl Op for RetryTask {
+    const NAME: &'static str = "retry_task";
+    const COMMAND: &'static str = "retry";
+    type Out = TaskView;
+
+    async fn call(self, engine: Engine) -> Result<TaskView> {
+        let story = super::story(&engine, &self.story_id)?;
+        let id = engine.task_id(&story, &self.task_id)?;
+        let story = engine.retry(&story, &self.task_id)?;
+        let task = story.task(&id).ok_or_else(|| Error::internal("a retried task is gone"))?;
+        Ok(TaskView::of(task, Form::Detailed))
+    }
+}

@@ -1,0 +1,246 @@
+use super::view::{Form, GateView, OrchestratorStatus, TaskStatus, TaskView, trouble};
+use super::{Engine, Op, Result};
+use crate::domain::{Event, Mode, RunId, RunOutcome, Scope, StopReason, Story, StoryId};
+use crate::engine::RunRequest;
+use crate::error::{Code, Error};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// How long a wait goes on before it looks whether the driver still lives.
+const DRIVER_CHECK: Duration = Duration::from_secs(2);
+/// How many dead drivers one reader replaces.
+const DRIVERS_MAX: u32 = 5;
+
+/// Run the next wave of a story (or all that is left) on parallel agents, with its gate. Answers at once with a handle
+/// unless told to wait; asked again while running, it joins the run. Next: follow the status until it is complete.
+#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunWave {
+    /// Id of the story, the start of one, or `latest`.
+    #[arg(default_value = "latest", value_name = "STORY")]
+    #[serde(alias = "id")]
+    pub story_id: String,
+    /// Run all that is left, not only the next wave.
+    #[arg(long)]
+    #[serde(default)]
+    pub all: bool,
+    /// `flow`: a task starts when its dependencies have landed; `waves`: a barrier and a gate after each wave. Default:
+    /// `flow` with `all`, else `waves`.
+    #[arg(long, value_parser = ["flow", "waves"])]
+    pub mode: Option<String>,
+    /// Most agents at once, 1 to 64; default: as planned.
+    #[arg(short = 'n', long)]
+    pub max_parallelism: Option<u32>,
+    /// Seconds to wait for the end of the run; 0 answers at once (default 0; the CLI waits unless `--detach`).
+    #[arg(skip)]
+    pub wait_seconds: Option<u64>,
+}
+
+/// A run, or its result: the seed's answer.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunView {
+    pub story_id: String,
+    pub run_id: Option<String>,
+    /// This call started the run; false when it joined one, or when nothing was left to run.
+    pub started: bool,
+    /// The run has not ended yet.
+    pub is_running: bool,
+    /// Position in the event log from which the run's events follow.
+    pub since: i64,
+    pub status: OrchestratorStatus,
+    pub current_wave: u32,
+    pub total_waves: u32,
+    pub is_complete: bool,
+    pub waiting_for_gate: bool,
+    pub started_tasks: Vec<TaskBrief>,
+    pub completed_tasks: Vec<TaskBrief>,
+    pub failed_tasks: Vec<TaskBrief>,
+    pub gate_result: Option<GateView>,
+    /// Why the run did not end well; null while it runs and when it did.
+    pub error: Option<String>,
+    /// `finished`, `failed`, `cancelled` or `stopped`; null while it runs.
+    pub outcome: Option<&'static str>,
+    /// Why it was stopped: `needsLogin`, `quota`, `policy`, `unavailable` or `environment`.
+    pub stop_reason: Option<&'static str>,
+    pub next: String,
+}
+
+/// A task in a run's result.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct TaskBrief {
+    pub id: String,
+    pub title: String,
+    pub status: TaskStatus,
+    pub error: Option<String>,
+}
+
+impl Op for RunWave {
+    const NAME: &'static str = "run_wave";
+    const COMMAND: &'static str = "run";
+    type Out = RunView;
+
+    async fn call(self, engine: Engine) -> Result<RunView> {
+        let story = super::story(&engine, &self.story_id)?;
+        let mode = match self.mode.as_deref() {
+            Some("flow") => Mode::Flow,
+            Some("waves") => Mode::Waves,
+            Some(other) => {
+                return Err(Error::invalid(format!("run: `mode` is `{}`; `flow` and `waves` are possible", other.escape_debug())));
+            }
+            None if self.all => Mode::Flow,
+            None => Mode::Waves,
+        };
+        if Engine::is_finished(&story) {
+            return Ok(RunView::of(&engine, &story, None, false));
+        }
+        let scope = if self.all { Scope::All } else { Scope::Wave };
+        let handle = engine.request_run(&story, RunRequest { scope, mode, max_parallelism: self.max_parallelism })?;
+        let story = match self.wait_seconds {
+            None | Some(0) => engine.store.story(story.id)?,
+            Some(seconds) => {
+                let wait = wait_for_run(&engine, story.id, handle.id, handle.since);
+                match tokio::time::timeout(Duration::from_secs(seconds), wait).await {
+                    Ok(story) => story?,
+                    Err(_) => engine.store.story(story.id)?,
+                }
+            }
+        };
+        Ok(RunView::of(&engine, &story, Some(handle.id), handle.started))
+    }
+
+    fn exit_code(view: &RunView) -> u8 {
+        match (view.outcome, view.stop_reason) {
+            (_, Some("needsLogin" | "quota" | "policy")) => 5,
+            (_, Some(_)) => 6,
+            (Some("failed" | "cancelled"), None) => 1,
+            (_, None) => 0,
+        }
+    }
+}
+
+/// What has become of a run.
+pub fn run_result(engine: &Engine, story: &str, run: &str) -> Result<super::Answer> {
+    let story = super::story(engine, story)?;
+    let run = run.parse().map(RunId).map_err(|_| Error::invalid(format!("`{}` is not the id of a run", run.escape_debug())))?;
+    let view = RunView::of(engine, &story, Some(run), true);
+    let exit_code = RunWave::exit_code(&view);
+    let value = serde_json::to_value(view).map_err(|e| Error::internal("encode an answer").because(e))?;
+    Ok(super::Answer { value, exit_code })
+}
+
+/// Keeps a run driven: a driver that died is replaced, but not for ever.
+pub struct Watchdog {
+    id: StoryId,
+    replaced: u32,
+}
+
+impl Watchdog {
+    /// How long a reader may wait for events before it looks after the driver.
+    pub const PAUSE: Duration = DRIVER_CHECK;
+
+    #[must_use]
+    pub fn new(id: StoryId) -> Watchdog {
+        Watchdog { id, replaced: 0 }
+    }
+
+    /// To be called when nothing has happened for a while.
+    pub fn look(&mut self, engine: &Engine) -> Result<()> {
+        if engine.is_driven(self.id)? || engine.store.story(self.id)?.run.is_none() {
+            return Ok(());
+        }
+        self.replaced += 1;
+        if self.replaced > DRIVERS_MAX {
+            let log = engine.store.story_folder(self.id).join("driver.log");
+            return Err(Error::new(Code::Unavailable, "the process that drives the run dies again and again")
+                .hint(format!("{} says why; run again afterwards", log.display())));
+        }
+        engine.ensure_driver(self.id)
+    }
+}
+
+/// Waits until the run has ended. Should its driver die, another one is started: a run that was asked for is driven.
+pub async fn wait_for_run(engine: &Engine, id: StoryId, run: RunId, since: i64) -> Result<Story> {
+    let mut tail = engine.store.tail(Some(id), since.saturating_sub(1));
+    let mut watchdog = Watchdog::new(id);
+    loop {
+        match tokio::time::timeout(Watchdog::PAUSE, tail.next()).await {
+            Ok(events) => {
+                if events?.iter().any(|recorded| matches!(&recorded.event, Event::RunEnded { run: ended, .. } if *ended == run)) {
+                    return Ok(engine.store.story(id)?);
+                }
+            }
+            Err(_) => watchdog.look(engine)?,
+        }
+    }
+}
+
+impl RunView {
+    /// `run`: the run to speak of; none means that nothing was left to run.
+    pub(super) fn of(engine: &Engine, story: &Story, run: Option<RunId>, started: bool) -> RunView {
+        let status = story.orchestrator_status();
+        let is_running = story.run.as_ref().is_some_and(|active| Some(active.id) == run);
+        let last = story.last_run.as_ref().filter(|last| Some(last.id) == run);
+        let since = story.run.as_ref().map(|active| active.since).or(last.map(|last| last.since)).unwrap_or(story.seq);
+        let touched = touched(engine, story.id, since).unwrap_or_default();
+        let briefs = |wanted: &dyn Fn(&TaskView) -> bool| -> Vec<TaskBrief> {
+            let views = story.tasks.iter().map(|task| TaskView::of(task, Form::Concise));
+            views.filter(|view| touched.contains(&view.id) && wanted(view)).map(brief).collect()
+        };
+        let (outcome, stop_reason) = match last.map(|last| &last.outcome) {
+            None => (if run.is_none() { Some("finished") } else { None }, None),
+            Some(RunOutcome::Finished) => (Some("finished"), None),
+            Some(RunOutcome::Failed { .. }) => (Some("failed"), None),
+            Some(RunOutcome::Cancelled) => (Some("cancelled"), None),
+            Some(RunOutcome::Stopped { reason, .. }) => (Some("stopped"), Some(reason_name(*reason))),
+        };
+        let error = match outcome {
+            Some("cancelled") => Some("the run was cancelled".to_owned()),
+            Some("failed" | "stopped") => trouble(story),
+            _ => None,
+        };
+        let whole = super::StatusView::of(story, is_running, Form::Concise);
+        RunView {
+            story_id: story.id.to_string(),
+            run_id: run.map(|run| run.to_string()),
+            started,
+            is_running,
+            since,
+            status,
+            current_wave: story.current_wave(),
+            total_waves: story.wave_count(),
+            is_complete: story.is_complete(),
+            waiting_for_gate: whole.waiting_for_gate,
+            started_tasks: briefs(&|_| true),
+            completed_tasks: briefs(&|view| view.status == TaskStatus::Completed),
+            failed_tasks: briefs(&|view| matches!(view.status, TaskStatus::Failed | TaskStatus::Skipped)),
+            gate_result: whole.gate_result,
+            error,
+            outcome,
+            stop_reason,
+            next: whole.next,
+        }
+    }
+}
+
+fn reason_name(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::NeedsLogin => "needsLogin",
+        StopReason::Quota => "quota",
+        StopReason::Policy => "policy",
+        StopReason::Unavailable => "unavailable",
+        StopReason::Environment => "environment",
+    }
+}
+
+/// Ids of the tasks that something happened to since a position in the log.
+fn touched(engine: &Engine, id: StoryId, since: i64) -> Result<BTreeSet<String>> {
+    let events = engine.store.since(Some(id), since.saturating_sub(1), 100_000)?;
+    Ok(events.iter().filter_map(|recorded| recorded.event.task()).map(ToString::to_string).collect())
+}
+
+fn brief(view: TaskView) -> TaskBrief {
+    TaskBrief { id: view.id, title: view.title, status: view.status, error: view.error }
+}

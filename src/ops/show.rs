@@ -1,0 +1,46 @@
+use super::view::{Form, PublishView, StoryView, TaskView};
+use super::{Engine, Op, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Show a story with its plan and what was found out about its repository.
+#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GetStory {
+    /// Id of the story, the start of one, or `latest`.
+    #[arg(default_value = "latest", value_name = "STORY")]
+    #[serde(alias = "id")]
+    pub story_id: String,
+}
+
+/// A story, whole.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoryWhole {
+    #[serde(flatten)]
+    pub story: StoryView,
+    /// Facts about the repository and, where a model was asked, its reading of them (untrusted text).
+    pub analyzed_context: Option<serde_json::Value>,
+    pub planner: Option<String>,
+    pub tasks: Vec<TaskView>,
+    /// Where it went, once completed.
+    pub published: Option<PublishView>,
+}
+
+impl Op for GetStory {
+    const NAME: &'static str = "get_story";
+    const COMMAND: &'static str = "show";
+    type Out = StoryWhole;
+
+    async fn call(self, engine: Engine) -> Result<StoryWhole> {
+        let story = super::story(&engine, &self.story_id)?;
+        let context = story.analysis.as_ref().map(|analysis| serde_json::json!({ "facts": analysis.facts, "analysis": analysis.reading }));
+        Ok(StoryWhole {
+            analyzed_context: context,
+            planner: story.plan.as_ref().map(|plan| plan.planner.clone()),
+            tasks: story.tasks.iter().map(|task| TaskView::of(task, Form::Detailed)).collect(),
+            published: PublishView::of(&story),
+            story: StoryView::of(&story),
+        })
+    }
+}

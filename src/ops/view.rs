@@ -1,0 +1,348 @@
+//! Views shared by verbs: the seed's shapes, with more fields where they help. Times are RFC 3339 UTC.
+
+use crate::domain::{self, CheckEnd, Completion, GateReport, Published, RunOutcome, Story, Task, Verdict, Work};
+use crate::engine;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub use crate::domain::{OrchestratorStatus, StoryStatus};
+
+/// Wire value of a task's status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum TaskStatus {
+    Pending,
+    Running,
+    Completed,
+    Failed,
+    Skipped,
+}
+
+impl TaskStatus {
+    pub(super) fn of(task: &Task) -> TaskStatus {
+        match &task.work {
+            Work::Running { .. } | Work::Accepted { .. } => TaskStatus::Running,
+            Work::Pending { .. } if task.has_landed() => TaskStatus::Running,
+            Work::Pending { .. } => TaskStatus::Pending,
+            Work::Landed { .. } => TaskStatus::Completed,
+            Work::Failed { .. } => TaskStatus::Failed,
+            Work::Skipped { .. } => TaskStatus::Skipped,
+        }
+    }
+}
+
+/// A story.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoryView {
+    pub id: String,
+    /// The part of the id that names branches and folders; accepted wherever an id is.
+    pub short_id: String,
+    pub title: String,
+    pub description: String,
+    pub status: StoryStatus,
+    pub orchestrator_status: OrchestratorStatus,
+    pub git_branch: String,
+    pub base_branch: Option<String>,
+    pub base_commit: String,
+    /// The story's own worktree; null once removed.
+    pub worktree_path: Option<String>,
+    pub repository_path: String,
+    pub issue_url: Option<String>,
+    pub agent: Option<String>,
+    /// Commit of the story branch that holds all that has landed.
+    pub tip: String,
+    pub current_wave: u32,
+    pub wave_count: u32,
+    pub max_parallelism: u32,
+    /// Tasks, and how many of them have landed.
+    pub step_count: usize,
+    pub completed_steps: usize,
+    pub created_at: String,
+    pub updated_at: String,
+    pub completed_at: Option<String>,
+    pub pull_request_url: Option<String>,
+    /// Why the last analysis, plan or run did not work.
+    pub error: Option<String>,
+}
+
+impl StoryView {
+    pub(super) fn of(story: &Story) -> StoryView {
+        let completed_at = match &story.completion {
+            Completion::Done { at, .. } => Some(at.to_string()),
+            Completion::Open | Completion::Started | Completion::Squashed { .. } => None,
+        };
+        StoryView {
+            id: story.id.to_string(),
+            short_id: story.id.short(),
+            title: story.created.title.clone(),
+            description: story.created.description.clone(),
+            status: story.status(),
+            orchestrator_status: story.orchestrator_status(),
+            git_branch: story.created.branch.clone(),
+            base_branch: story.created.base_branch.clone(),
+            base_commit: story.created.base_commit.to_string(),
+            worktree_path: (!story.worktrees_removed).then(|| engine::story_worktree(story).to_string_lossy().into_owned()),
+            repository_path: story.created.repository.clone(),
+            issue_url: story.created.issue_url.clone(),
+            agent: story.created.agent.clone(),
+            tip: story.tip.commit.to_string(),
+            current_wave: story.current_wave(),
+            wave_count: story.wave_count(),
+            max_parallelism: story.max_parallelism,
+            step_count: story.tasks.len(),
+            completed_steps: story.tasks.iter().filter(|task| matches!(task.work, Work::Landed { .. })).count(),
+            created_at: story.created_at.to_string(),
+            updated_at: story.updated_at.to_string(),
+            completed_at,
+            pull_request_url: None,
+            error: trouble(story),
+        }
+    }
+}
+
+/// Why the story is not well, in one sentence.
+pub(super) fn trouble(story: &Story) -> Option<String> {
+    let run = match (&story.run, story.last_run.as_ref().map(|run| &run.outcome)) {
+        (None, Some(RunOutcome::Failed { reason })) => Some(reason.clone()),
+        (None, Some(RunOutcome::Stopped { detail, .. })) => Some(detail.clone()),
+        (None, Some(RunOutcome::Finished | RunOutcome::Cancelled) | None) | (Some(_), _) => None,
+    };
+    story.trouble.clone().or(run)
+}
+
+/// A task and where it stands.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskView {
+    pub id: String,
+    pub title: String,
+    /// The agent's prompt; left out of the concise form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    pub wave: u32,
+    pub depends_on: Vec<String>,
+    pub files: Vec<String>,
+    pub agent: Option<String>,
+    pub status: TaskStatus,
+    /// What is going on in this status: `waiting`, `working`, `landing`, `resolving`, `repairing`, `landed`, `failed`, `skipped`.
+    pub phase: &'static str,
+    pub attempts: u32,
+    pub agent_session_id: Option<String>,
+    /// Commit on the story branch that holds its work.
+    pub commit: Option<String>,
+    /// What the agent is doing now (untrusted text).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activity: Option<String>,
+    /// The agent's own last words (untrusted text).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    pub error: Option<String>,
+    /// Files it changed outside what it claimed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outside_claim: Vec<String>,
+    pub started_at: Option<String>,
+    pub completed_at: Option<String>,
+}
+
+/// How much of a task a view holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Concise,
+    Detailed,
+}
+
+impl TaskView {
+    pub(super) fn of(task: &Task, form: Form) -> TaskView {
+        let detailed = form == Form::Detailed;
+        let ended = task.attempts.last().and_then(|attempt| attempt.ended.as_ref());
+        let last_error = ended.filter(|end| end.outcome != domain::Outcome::Done).map(|end| end.outcome.sentence());
+        let landed = task.landings.last();
+        TaskView {
+            id: task.id().to_string(),
+            title: task.planned.title.clone(),
+            description: detailed.then(|| task.planned.description.clone()),
+            wave: task.planned.wave,
+            depends_on: task.planned.depends_on.iter().map(ToString::to_string).collect(),
+            files: task.planned.files.clone(),
+            agent: task.planned.agent.clone(),
+            status: TaskStatus::of(task),
+            phase: phase(task),
+            attempts: task.attempts.len() as u32,
+            agent_session_id: task.attempts.last().map(|attempt| attempt.session.to_string()),
+            commit: landed.map(|landing| landing.commit.to_string()),
+            activity: Some(task.activity.clone()).filter(|text| !text.is_empty()),
+            output: if detailed { task.summary().map(str::to_owned) } else { None },
+            error: task.error().or(if task.has_landed() { None } else { last_error }),
+            outside_claim: task.outside_claim.clone(),
+            started_at: task.attempts.first().map(|attempt| attempt.started_at.to_string()),
+            completed_at: landed.map(|landing| landing.at.to_string()),
+        }
+    }
+}
+
+fn phase(task: &Task) -> &'static str {
+    let purpose = |purpose: &domain::Purpose, otherwise| match purpose {
+        domain::Purpose::Resolve { .. } => "resolving",
+        domain::Purpose::Repair { .. } => "repairing",
+        domain::Purpose::Work | domain::Purpose::Retry { .. } | domain::Purpose::Resume { .. } | domain::Purpose::NoChange => otherwise,
+    };
+    match &task.work {
+        Work::Pending { next } => purpose(next, "waiting"),
+        Work::Running { .. } => task.last_attempt().map_or("working", |attempt| purpose(&attempt.purpose, "working")),
+        Work::Accepted { .. } => "landing",
+        Work::Landed { .. } => "landed",
+        Work::Failed { .. } => "failed",
+        Work::Skipped { .. } => "skipped",
+    }
+}
+
+/// What the last gate found: the seed's `gateResult`.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GateView {
+    /// True only when checks ran and passed; null when the repository has no checks.
+    pub passed: Option<bool>,
+    /// `Passed`, `Failed` or `Ungated`.
+    pub verdict: &'static str,
+    /// `build`, `test` or `full`: how far it came.
+    pub gate_type: &'static str,
+    pub after_wave: u32,
+    pub commit: String,
+    pub tests_passed: Option<u32>,
+    pub tests_failed: Option<u32>,
+    pub error: Option<String>,
+    pub checks: Vec<CheckView>,
+}
+
+/// One check of a gate.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckView {
+    pub name: String,
+    /// `build` or `test`.
+    pub kind: &'static str,
+    pub folder: String,
+    /// `passed`, `flaky`, `failed`, `timedOut`, `missing` or `notRun`.
+    pub result: &'static str,
+    pub exit_code: Option<i32>,
+    pub duration_ms: u64,
+    /// The part of its output that says what failed (untrusted text); empty when it passed.
+    pub output: String,
+}
+
+impl GateView {
+    pub(super) fn of(report: &GateReport, wave: u32) -> GateView {
+        let (tests_passed, tests_failed) = report.tests();
+        let failing = report.failing();
+        GateView {
+            passed: match report.verdict {
+                Verdict::Passed => Some(true),
+                Verdict::Failed => Some(false),
+                Verdict::Ungated => None,
+            },
+            verdict: match report.verdict {
+                Verdict::Passed => "Passed",
+                Verdict::Failed => "Failed",
+                Verdict::Ungated => "Ungated",
+            },
+            gate_type: failing.map_or("full", |check| kind(check.kind)),
+            after_wave: wave,
+            commit: report.commit.to_string(),
+            tests_passed,
+            tests_failed,
+            error: failing.map(|check| format!("`{}` {}", check.name, sentence(&check.end))),
+            checks: report.checks.iter().map(check_view).collect(),
+        }
+    }
+}
+
+fn kind(kind: domain::CheckKind) -> &'static str {
+    match kind {
+        domain::CheckKind::Build => "build",
+        domain::CheckKind::Test => "test",
+    }
+}
+
+fn check_view(check: &domain::CheckReport) -> CheckView {
+    let (result, exit_code) = match &check.end {
+        CheckEnd::Passed => ("passed", Some(0)),
+        CheckEnd::Flaky => ("flaky", Some(0)),
+        CheckEnd::Failed { exit_code } => ("failed", *exit_code),
+        CheckEnd::TimedOut { .. } => ("timedOut", None),
+        CheckEnd::Missing { .. } => ("missing", None),
+        CheckEnd::NotRun => ("notRun", None),
+    };
+    let output = if check.end.is_good() { String::new() } else { check.output.clone() };
+    CheckView {
+        name: check.name.clone(),
+        kind: kind(check.kind),
+        folder: check.folder.clone(),
+        result,
+        exit_code,
+        duration_ms: check.duration_ms,
+        output,
+    }
+}
+
+fn sentence(end: &CheckEnd) -> String {
+    match end {
+        CheckEnd::Passed => "passed".into(),
+        CheckEnd::Flaky => "passed when run again".into(),
+        CheckEnd::Failed { exit_code: Some(code) } => format!("failed with exit code {code}"),
+        CheckEnd::Failed { exit_code: None } => "was killed".into(),
+        CheckEnd::TimedOut { deadline_s } => format!("took longer than {deadline_s} s"),
+        CheckEnd::Missing { program } => format!("could not run: `{program}` was not found"),
+        CheckEnd::NotRun => "was not run".into(),
+    }
+}
+
+/// What an agent's work used, over all attempts.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageView {
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub cached_tokens: u64,
+    pub model_requests: u64,
+    pub premium_requests: f64,
+    pub agent_seconds: f64,
+}
+
+impl UsageView {
+    pub(super) fn of(usage: &domain::Usage) -> UsageView {
+        UsageView {
+            input_tokens: usage.input_tokens,
+            output_tokens: usage.output_tokens,
+            cached_tokens: usage.cached_tokens,
+            model_requests: usage.requests,
+            premium_requests: usage.premium_requests,
+            agent_seconds: usage.duration_ms as f64 / 1000.0,
+        }
+    }
+}
+
+/// Where a completed story went.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PublishView {
+    pub commit: String,
+    /// `branch`, `merged` or `pushed`.
+    pub how: &'static str,
+    /// The branch that holds the commit now.
+    pub branch: String,
+    pub remote: Option<String>,
+    /// What a person types to bring it into their own checkout, when nothing else was moved.
+    pub merge_command: Option<String>,
+}
+
+impl PublishView {
+    pub(super) fn of(story: &Story) -> Option<PublishView> {
+        let Completion::Done { commit, how, .. } = &story.completion else { return None };
+        let (how, branch, remote) = match how {
+            Published::Branch { branch } => ("branch", branch.clone(), None),
+            Published::Merged { into } => ("merged", into.clone(), None),
+            Published::Pushed { remote, branch } => ("pushed", branch.clone(), Some(remote.clone())),
+        };
+        Some(PublishView { commit: commit.to_string(), how, branch, remote, merge_command: engine::merge_hint(story) })
+    }
+}
