@@ -146,11 +146,11 @@ impl PlannerError {
                 "Correct the story's description; the format is in docs/outline.md."
             }
             PlannerError::Invalid { .. } => "Try again, or plan with `outline`, or give the tasks yourself.",
-            PlannerError::NeedsLogin { .. } => "Log in, or set the variable that `api_key_env` under [planner] names.",
+            PlannerError::NeedsLogin { .. } => "Log in, or set the variable that `api_key_env` under [planners.NAME] names.",
             PlannerError::RateLimited { .. } => "Wait and repeat the call.",
-            PlannerError::TimedOut { .. } => "Repeat the call, or raise `timeout_s` under [planner].",
-            PlannerError::Unreachable { .. } => "Check `base_url` under [planner] and the network.",
-            PlannerError::Refused { .. } | PlannerError::Config { .. } => "Check [planner] in aura.toml.",
+            PlannerError::TimedOut { .. } => "Repeat the call, or raise `timeout_s` under [planners.NAME].",
+            PlannerError::Unreachable { .. } => "Check `base_url` under [planners.NAME] and the network.",
+            PlannerError::Refused { .. } | PlannerError::Config { .. } => "Check [planners.NAME] in aura.toml.",
             PlannerError::Failed { .. } | PlannerError::TooLong { .. } => return None,
         };
         Some(text.into())
