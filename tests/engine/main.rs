@@ -7,7 +7,9 @@ mod script;
 #[path = "../support/world.rs"]
 mod world;
 
+mod gates;
 mod order;
+mod trouble;
 
 /// Not a test: the agent of the others. See `support/script.rs`.
 #[test]
