@@ -1,8 +1,7 @@
 //! What to do now, from the state alone. A fresh run, a tick and a restart after a crash ask the same question.
 
 use super::{
-    Cancel, Culprit, Event, Landable, Mode, Oid, Outcome, Purpose, RunOutcome, Scope, StopReason, Story, Task, TaskId, Verdict, Work,
-    critical_paths,
+    Cancel, Culprit, Event, Landable, Mode, Oid, Outcome, Purpose, RunOutcome, Scope, StopReason, Story, Task, TaskId, Work, critical_paths,
 };
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -206,7 +205,7 @@ fn gate_is_due(story: &Story) -> bool {
     let landed = story.tasks.iter().any(Task::has_landed);
     let wave_open = settled > story.gates.wave;
     let all_over = settled == story.wave_count();
-    landed && (wave_open || (all_over && !story.tip_verdict().is_some_and(Verdict::allows)))
+    landed && (wave_open || (all_over && !story.tip_allows()))
 }
 
 /// Adds the attempts to start, longest critical path first. Returns when a rate limit holds some back.
@@ -271,7 +270,7 @@ fn may_start(story: &Story, task: &Task) -> bool {
 }
 
 fn barrier_open(story: &Story, task: &Task) -> bool {
-    let before = task.planned.wave - 1;
+    let before = task.planned.wave.saturating_sub(1);
     let settled = story.settled_wave() >= before;
     let landed_before = story.tasks.iter().any(|other| other.planned.wave <= before && other.has_landed());
     settled && story.gates.red.is_none() && (story.gates.wave >= before || !landed_before)

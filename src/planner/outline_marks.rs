@@ -166,7 +166,7 @@ pub(super) enum Line {
 }
 
 /// `45`, `45m`, `45 min`, `2h`, `1.5h`, `1h30m`, `1d` (eight hours) in minutes.
-fn minutes(text: &str) -> Option<u32> {
+pub(super) fn minutes(text: &str) -> Option<u32> {
     let text = text.trim().trim_start_matches('~').to_ascii_lowercase().replace(' ', "");
     let mut rest = text.as_str();
     let mut total = 0.0;

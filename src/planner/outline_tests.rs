@@ -179,7 +179,7 @@ fn a_test_task_is_added_only_where_none_is_mentioned() {
 #[test]
 fn what_is_wrong_is_said_with_the_tasks_name_and_not_asked_again() {
     let table = [
-        ("- A\n  id: x\n- B\n  id: X", "x", "used twice"),
+        ("- A\n  id: x\n- B\n  id: X", "X", "only by case"),
         ("- A\n  after: 2\n- B\n  after: 1", "task-1", "circle"),
         ("- A\n  files: ../up", "task-1", "not a path"),
         ("- A (agent: nobody)", "task-1", "`nobody`, which is not configured; there is `copilot`, `command`"),

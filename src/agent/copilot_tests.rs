@@ -1,0 +1,112 @@
+//! Verdicts on transcripts. Each line is shaped as the real CLI prints it.
+
+use super::*;
+
+const TURN: &str = r#"{"type":"assistant.turn_start","data":{"turnId":"0"}}"#;
+const MESSAGE: &str = r#"{"type":"assistant.message","data":{"content":"All done."}}"#;
+const COMPLETE: &str = r#"{"type":"session.task_complete","data":{"summary":"Added x.","success":true}}"#;
+const RESULT: &str = r#"{"type":"result","sessionId":"s","exitCode":0,"usage":{"premiumRequests":2}}"#;
+const RESULT_1: &str = r#"{"type":"result","sessionId":"s","exitCode":1,"usage":{}}"#;
+
+fn verdict(lines: &[&str], exit: Option<JobExit>, stderr: &str) -> AgentVerdict {
+    let mut events = Events::default();
+    for line in lines {
+        events.read(line);
+    }
+    events.verdict(&Ending { exit: exit.as_ref(), stderr, usage_file: None })
+}
+
+fn error(kind: &str, code: &str, status: u64) -> String {
+    serde_json::json!({"type": "session.error", "data": {"errorType": kind, "errorCode": code, "statusCode": status, "message": "m"}})
+        .to_string()
+}
+
+#[test]
+fn done_takes_a_result_and_the_agents_own_word() {
+    let done = verdict(&[TURN, MESSAGE, COMPLETE, RESULT], Some(JobExit::Code(0)), "");
+    assert_eq!((done.outcome, done.summary.as_str()), (Outcome::Done, "Added x."));
+    assert!(matches!(verdict(&[TURN, MESSAGE, RESULT], Some(JobExit::Code(0)), "").outcome, Outcome::Incomplete { .. }));
+    assert!(matches!(verdict(&[TURN, MESSAGE, COMPLETE], Some(JobExit::Code(0)), "").outcome, Outcome::Crashed { .. }));
+}
+
+#[test]
+fn exit_code_zero_after_a_signal_of_ours_is_an_interruption() {
+    let abort = r#"{"type":"abort","data":{"reason":"user_initiated"}}"#;
+    for exit in [Some(JobExit::Stopped), None] {
+        assert_eq!(verdict(&[TURN, MESSAGE, COMPLETE, RESULT], exit, "").outcome, Outcome::Interrupted);
+    }
+    assert_eq!(verdict(&[TURN, abort, RESULT], Some(JobExit::Code(0)), "").outcome, Outcome::Interrupted);
+    assert_eq!(verdict(&[TURN], Some(JobExit::Stalled), "").outcome, Outcome::Stalled);
+    assert_eq!(verdict(&[TURN], Some(JobExit::DeadlinePassed), "").outcome, Outcome::TimedOut);
+    assert!(matches!(verdict(&[TURN], Some(JobExit::Signal(9)), "").outcome, Outcome::Crashed { .. }));
+}
+
+#[test]
+fn errors_of_the_model_are_told_apart() {
+    let of =
+        |kind: &str, code: &str, status: u64| verdict(&[TURN, &error(kind, code, status), RESULT_1], Some(JobExit::Code(1)), "").outcome;
+    assert!(matches!(of("authentication", "", 401), Outcome::NeedsLogin { .. }));
+    assert!(matches!(of("authorization", "", 403), Outcome::NeedsLogin { .. }));
+    assert!(matches!(of("rate_limit", "user_weekly_rate_limited", 429), Outcome::RateLimited { .. }));
+    assert!(matches!(of("rate_limit", "", 429), Outcome::RateLimited { .. }));
+    assert!(matches!(of("quota", "quota_exceeded", 402), Outcome::Quota { .. }));
+    assert!(matches!(of("rate_limit", "session_quota_exceeded", 429), Outcome::Quota { .. }));
+    assert!(matches!(of("policy", "", 403), Outcome::Policy { .. }));
+    assert!(matches!(of("query", "", 400), Outcome::Failed { .. }));
+}
+
+#[test]
+fn an_error_that_it_got_over_does_not_count() {
+    let lines = [TURN, &error("query", "", 500), TURN, COMPLETE, RESULT];
+    assert_eq!(verdict(&lines, Some(JobExit::Code(0)), "").outcome, Outcome::Done);
+}
+
+#[test]
+fn the_cap_of_continuations_is_not_done() {
+    let cap = r#"{"type":"session.autopilot_stopped","data":{"reason":"cap_reached"}}"#;
+    assert!(matches!(verdict(&[TURN, MESSAGE, cap, RESULT], Some(JobExit::Code(0)), "").outcome, Outcome::Incomplete { .. }));
+}
+
+#[test]
+fn a_sub_agents_words_are_not_the_tasks() {
+    let sub = r#"{"type":"assistant.message","agentId":"a1","data":{"content":"Sub-agent done."}}"#;
+    let failed = r#"{"type":"session.error","agentId":"a1","data":{"errorType":"query","message":"m"}}"#;
+    let found = verdict(
+        &[TURN, MESSAGE, sub, failed, r#"{"type":"session.task_complete","data":{"summary":""}}"#, RESULT],
+        Some(JobExit::Code(0)),
+        "",
+    );
+    assert_eq!((found.outcome, found.summary.as_str()), (Outcome::Done, "All done."));
+}
+
+#[test]
+fn without_a_login_it_says_so_on_stderr_only() {
+    let found = verdict(&[], Some(JobExit::Code(1)), "Error: No authentication information found.\n");
+    assert!(matches!(found.outcome, Outcome::NeedsLogin { .. }));
+    assert!(matches!(verdict(&[], Some(JobExit::Code(1)), "error: unknown option '--x'").outcome, Outcome::Failed { .. }));
+    assert!(matches!(verdict(&[], Some(JobExit::Code(0)), "").outcome, Outcome::Crashed { .. }));
+    assert!(matches!(verdict(&[], Some(JobExit::NotStarted { detail: "gone".into() }), "").outcome, Outcome::Unavailable { .. }));
+}
+
+#[test]
+fn noise_and_broken_lines_are_skipped() {
+    let lines = ["not json", "{", "[]", "{\"type\":5}", "{\"type\":\"something.new\",\"data\":{}}", TURN, COMPLETE, RESULT];
+    assert_eq!(verdict(&lines, Some(JobExit::Code(0)), "").outcome, Outcome::Done);
+}
+
+#[test]
+fn tokens_come_from_the_usage_file() {
+    let file = r#"{"totalPremiumRequestCost":1.5,"totalNanoAiu":7,"modelMetrics":{"a":{"requests":{"count":2},"usage":{"inputTokens":10,"outputTokens":3,"cacheReadTokens":4}},"b":{"requests":{"count":1},"usage":{"inputTokens":1,"outputTokens":1}}}}"#;
+    let ending = Ending { exit: Some(&JobExit::Code(0)), stderr: "", usage_file: Some(file.into()) };
+    let usage = Events::default().verdict(&ending).usage;
+    assert_eq!((usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.requests, usage.nano_credits), (11, 4, 4, 3, 7));
+}
+
+#[test]
+fn activity_is_one_bounded_line() {
+    let mut events = Events::default();
+    let start = serde_json::json!({"type": "tool.execution_start", "data": {"toolName": "bash", "arguments": {"command": format!("echo \u{1b}[2J\n{}", "x".repeat(999))}}});
+    let signals = events.read(&start.to_string());
+    let [Signal::Activity(text)] = signals.as_slice() else { panic!("{signals:?}") };
+    assert!(text.starts_with("bash: echo") && text.chars().count() <= 200 && !text.chars().any(char::is_control), "{text:?}");
+}
