@@ -153,5 +153,5 @@ fn permits(heads: &[Oid], base: &Oid) -> Vec<Landable> {
     }
     let story = Story::create(id, created, at, 0);
     let story = events.iter().fold(story, |story, event| story.apply(event, at, 0).expect("a legal move"));
-    story.tasks.iter().filter_map(|task| task.landable()).collect()
+    story.tasks.iter().filter_map(Task::landable).collect()
 }

@@ -298,7 +298,7 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
         shared.lock().requests.push(request.clone());
         shared.changed.notify_all();
     }
-    let step = match (shared.hook)(&request).map(Ok).unwrap_or_else(|| choose(&request, shared)) {
+    let step = match (shared.hook)(&request).map_or_else(|| choose(&request, shared), Ok) {
         Ok(step) => step,
         Err(fault) => return reply(&mut out, 400, &BTreeMap::new(), &json!({ "error": { "message": fault } })),
     };
