@@ -49,6 +49,28 @@ fn the_table_that_messages_name_is_a_table_of_the_file() {
 }
 
 #[test]
+fn settings_that_a_kind_has_no_use_for_are_refused() {
+    for (kind, setting) in [
+        ("", "model = 'm'"),
+        ("kind = 'outline'", "base_url = 'http://localhost:1/v1'"),
+        ("kind = 'outline'", "api_key_env = 'MINE'"),
+        ("kind = 'copilot'", "model = 'm'"),
+        ("kind = 'copilot'", "base_url = 'http://localhost:1/v1'"),
+    ] {
+        let config = planner_of(&format!("[planners.mine]\n{kind}\n{setting}\n"));
+        let ask: aura::planner::Ask = Box::new(|_: &str| Ok(String::new()));
+        match build(&config, Given { api_key: None, ask: Some(ask) }) {
+            Err(PlannerError::Config { detail }) => {
+                let key = setting.split(' ').next().unwrap();
+                assert!(detail.contains(&format!("`{key}`")) && detail.contains("kind"), "{detail}");
+            }
+            Err(other) => panic!("{kind} {setting}: {other}"),
+            Ok(planner) => panic!("{kind} {setting}: silently the {} planner", planner.name()),
+        }
+    }
+}
+
+#[test]
 fn fences_marks_and_lists_of_untidy_texts() {
     let text = "Use the crate `words`.\r\n\r\n1. Parse the input\r\n   after: none\r\n   ```sh\r\n   - not an item\r\n   after: 9\r\n   ## nor a heading\r\n   ```\r\n\
                 2. Print the words (after 1)\r\n\t- estimate: 2h\r\n\t- files: src/print.rs, `src/sort.rs`\r\n3. Ship\r\n   depends on: Print the words\r\n   id: ship\r\n";
