@@ -1,4 +1,5 @@
 //! docs/outline.md shows descriptions and the plans that come of them; here they are run.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 use aura::planner::{Outline, PlanBrief, PlannerError, propose_checked};
 
@@ -40,7 +41,9 @@ fn planned(description: &str) -> (&'static str, String) {
             };
             ("plan", plan.tasks.iter().map(row).collect())
         }
-        Err(PlannerError::Invalid { faults, .. }) => ("refused", faults.iter().map(|fault| format!("{fault}\n")).collect()),
+        Err(PlannerError::Invalid { faults, .. }) => {
+            ("refused", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n") + "\n")
+        }
         Err(other) => panic!("{other}"),
     }
 }

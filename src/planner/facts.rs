@@ -102,7 +102,7 @@ pub struct Language {
 #[serde(rename_all = "camelCase")]
 pub struct BuildSystem {
     pub name: String,
-    /// At most [`SHOWN_FILES_MAX`], nearest to the top first.
+    /// At most eight, nearest to the top first.
     pub files: Vec<String>,
     pub count: u64,
 }
@@ -154,7 +154,7 @@ pub struct Spent {
     pub budget: FactsBudget,
 }
 
-pub const SHOWN_FILES_MAX: usize = 8;
+const SHOWN_FILES_MAX: usize = 8;
 const FOLDERS_MAX: usize = 30;
 const LANGUAGES_MAX: usize = 15;
 const CONVENTIONS_MAX: usize = 40;

@@ -2,6 +2,7 @@
 //! says what did not fit.
 
 use super::facts::{RepoFacts, tidy_line};
+use std::fmt::Write as _;
 
 /// Kept for the line that says what was left out.
 const TAIL_BYTES: usize = 400;
@@ -44,7 +45,7 @@ impl RepoFacts {
             left_out.insert(0, format!("shortened here: {}", short.join(", ")));
         }
         if !left_out.is_empty() {
-            text.push_str(&format!("Left out: {}.\n", left_out.join("; ")));
+            let _ = writeln!(text, "Left out: {}.", left_out.join("; "));
         }
         let end = text.floor_char_boundary(bytes_max);
         text.truncate(end);
