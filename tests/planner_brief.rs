@@ -22,7 +22,7 @@ fn brief(description: &str) -> PlanBrief {
 }
 
 fn outlined(description: &str) -> Vec<TaskDraft> {
-    Outline.propose(&brief(description)).map(|proposal| proposal.drafts).unwrap_or_else(|error| panic!("{error}: {description}"))
+    Outline.propose(&brief(description)).map_or_else(|error| panic!("{error}: {description}"), |proposal| proposal.drafts)
 }
 
 #[test]
