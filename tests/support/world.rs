@@ -47,7 +47,7 @@ impl World {
     pub fn with(settings: &str) -> World {
         let dir = tempfile::Builder::new().prefix("aura world ünï ").tempdir().unwrap();
         let mut world = World { dir, id: String::new(), scripts: BTreeMap::new(), before: String::new() };
-        for folder in ["repo", "home", "agents", "user"] {
+        for folder in ["repo", "home", "agents", "user", "bin"] {
             fs::create_dir(world.path(folder)).unwrap();
         }
         fs::write(world.path("user/gitconfig"), "[user]\nname = Ada\nemail = ada@example.org\n[init]\ndefaultBranch = main\n").unwrap();
@@ -67,7 +67,7 @@ impl World {
     pub fn settings(&self, more: &str) {
         let exe = std::env::current_exe().unwrap();
         let args = ["scripted_agent_entry", "--exact", "--nocapture", "--test-threads=1"];
-        let agent = format!("[agents.script]\nkind = \"command\"\nprogram = {:?}\nargs = {args:?}\n", exe.display().to_string());
+        let agent = format!("[agents.script]\nkind = \"command\"\nprogram = {:?}\nargs = {args:?}\nresume_args = {args:?}\n", exe.display().to_string());
         let (top, tables) = more.split_at(more.find('[').unwrap_or(more.len()));
         let text = format!("agent = \"script\"\nplanner = \"outline\"\n{top}\n{agent}\n{tables}\n");
         fs::write(self.path("home/config.toml"), text).unwrap();
@@ -98,8 +98,12 @@ impl World {
         for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"] {
             command.env_remove(name);
         }
+        let mut path = self.path("bin").into_os_string();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
         command
             .current_dir(self.path("repo"))
+            .env("PATH", path)
             .env("HOME", self.path("user"))
             .env("GIT_CONFIG_GLOBAL", self.path("user/gitconfig"))
             .env("GIT_CONFIG_NOSYSTEM", "1")
