@@ -1,4 +1,5 @@
 //! Plans under random drafts: what is accepted is right, what is refused is refused with a reason, nothing panics.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 use aura::domain::{Fault, Plan, PlannedTask, TaskDraft, claims_meet, is_claimed};
 use proptest::prelude::*;

@@ -92,7 +92,11 @@ impl Claim {
     fn meets(&self, other: &Claim) -> bool {
         match (&self.wild, &other.wild) {
             (None, None) => is_within(&self.path, &other.path) || is_within(&other.path, &self.path),
-            (Some(_), None) => self.holds(&other.path) || (other.folder && matches(&self.path, &other.path, Reach::Into)),
+            (Some(wild), None) => {
+                // A name with a dot looks like a file; what is claimed below it says that it is a folder.
+                let below = wild.before > 0 && is_within(&self.path[..wild.before], &other.path);
+                below || self.holds(&other.path) || (other.folder && matches(&self.path, &other.path, Reach::Into))
+            }
             (None, Some(_)) => other.meets(self),
             (Some(a), Some(b)) => {
                 let (one, two) = (&self.path[..a.before], &other.path[..b.before]);
@@ -372,6 +376,10 @@ mod tests {
             ("tests/*/", "tests/a/b/c.rs", true),
             ("*/x.rs", "src/", true),
             ("*/x.rs", "src/y.rs", false),
+            ("src/App.Core", "src/App.Core/*.cs", true),
+            ("src/App.Core", "src/App.Core/**/*.cs", true),
+            (".github", ".github/workflows/*.yml", true),
+            ("src/App.Core", "src/App.Web/*.cs", false),
             ("a*b*c", "aXbYc", true),
             ("a*b*c", "aXbY", false),
         ];

@@ -222,8 +222,8 @@ fn starts(story: &Story, now: Timestamp, in_flight: &InFlight, effects: &mut Vec
     let starting =
         in_flight.attempts.iter().filter(|id| story.task(id).is_some_and(|task| matches!(task.work, Work::Pending { .. }))).count();
     let free = (parallelism as usize).saturating_sub(running + starting);
-    let mut ready: Vec<&Task> =
-        story.tasks.iter().filter(|task| may_start(story, task) && !in_flight.attempts.contains(task.id())).collect();
+    let ready: BTreeSet<&TaskId> =
+        story.tasks.iter().filter(|task| may_start(story, task) && !in_flight.attempts.contains(task.id())).map(Task::id).collect();
     if ready.is_empty() {
         return None;
     }
@@ -234,9 +234,21 @@ fn starts(story: &Story, now: Timestamp, in_flight: &InFlight, effects: &mut Vec
     }
     let paths = critical_paths(story.tasks.iter().map(|task| &task.planned));
     // A repair holds everything up, so it goes first; then conflicts and retries with the rest by critical path.
-    ready.sort_by_key(|task| (!task.is_repairing(), std::cmp::Reverse(paths.get(task.id()).copied().unwrap_or(0)), task.planned.wave));
-    effects.extend(ready.into_iter().take(free).map(|task| Effect::Attempt { task: task.id().clone() }));
+    // A task that only waits for landings keeps its place in the line: a landing takes a moment, a shorter task minutes.
+    let mut line: Vec<&Task> = story.tasks.iter().filter(|task| ready.contains(task.id()) || is_about_to_be_ready(story, task)).collect();
+    line.sort_by_key(|task| (!task.is_repairing(), std::cmp::Reverse(paths.get(task.id()).copied().unwrap_or(0)), task.planned.wave));
+    let first = line.into_iter().take(free).filter(|task| ready.contains(task.id()));
+    effects.extend(first.map(|task| Effect::Attempt { task: task.id().clone() }));
     None
+}
+
+/// Whether landings that are under way are all that a task waits for. In waves mode the gate comes in between.
+fn is_about_to_be_ready(story: &Story, task: &Task) -> bool {
+    let Some(run) = &story.run else { return false };
+    let is_first_look = matches!(task.work, Work::Pending { .. }) && !task.has_landed();
+    let lands_now = |id: &TaskId| story.task(id).is_some_and(|task| task.has_landed() || task.landable().is_some());
+    let free_to_go = run.mode == Mode::Flow && run.scope == Scope::All && story.gates.red.is_none();
+    free_to_go && is_first_look && story.missing_dependency(task).is_some() && task.planned.depends_on.iter().all(lands_now)
 }
 
 fn may_start(story: &Story, task: &Task) -> bool {

@@ -17,7 +17,7 @@ pub const DESCRIPTION_BYTES_MAX: usize = 64 * 1024;
 /// Most files one task may claim.
 pub const FILES_MAX: usize = 200;
 /// Most bytes all prompts of a plan may have together: a plan is one event in the log.
-pub const PLAN_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const PLAN_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Weight of a task whose planner gave no estimate, in minutes.
 const ESTIMATE_DEFAULT: u32 = 5;
 /// Longest believable estimate, in minutes.

@@ -4,7 +4,10 @@ use super::{Engine, blocking};
 use crate::domain::{Event, Oid, Story};
 use crate::error::Result;
 use crate::git::Repo;
-use crate::planner::{self, RepoFacts, Source};
+use crate::planner::{self, FactsBudget, RepoFacts, Source};
+
+/// Most bytes of facts in a model's prompt.
+pub(super) const FACTS_BYTES_MAX: usize = 24 * 1024;
 
 impl Engine {
     /// Gathers facts about the story's repository and, unless told otherwise, asks the configured model to read them.
@@ -40,7 +43,7 @@ impl Engine {
     fn reading(&self, story: &Story, facts: &RepoFacts) -> Result<Option<String>> {
         let config = self.config(std::path::Path::new(&story.created.repository))?;
         let name = self.planner_name(&config, story, None);
-        let facts = facts.to_prompt(planner::FACTS_BYTES_MAX);
+        let facts = facts.to_prompt(FACTS_BYTES_MAX);
         let prompt = planner::analysis_prompt(&story.created.title, &story.created.description, &facts);
         let answer = self.planner(&config, story, &name).and_then(|planner| Ok(planner.answer(&prompt)?));
         Ok(match answer {
@@ -61,7 +64,7 @@ pub(super) fn facts_at(repo: &Repo, commit: &Oid, title: &str, description: &str
             commit: entry.commit.short().to_owned(),
             summary: entry.summary,
             author: entry.author,
-            at: entry.time.to_string(),
+            time: entry.time.to_string(),
         })
         .collect();
     let read = |path: &str, bytes_max: usize| repo.read(commit, path, bytes_max).ok().flatten();
@@ -69,5 +72,5 @@ pub(super) fn facts_at(repo: &Repo, commit: &Oid, title: &str, description: &str
         let hits = repo.grep(commit, words, max).unwrap_or_default();
         hits.into_iter().map(|hit| planner::WordHit { word: hit.word, path: hit.path, line: hit.line, text: hit.text }).collect()
     };
-    Ok(RepoFacts::gather(&Source { files: &files, read: &read, log: &lines, grep: &grep }, title, description))
+    Ok(RepoFacts::gather(&Source { files: &files, read: &read, log: &lines, grep: &grep }, title, description, FactsBudget::default()))
 }

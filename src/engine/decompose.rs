@@ -1,6 +1,6 @@
 //! From a story to a plan: propose, check, send back once, accept.
 
-use super::analyze::facts_at;
+use super::analyze::{FACTS_BYTES_MAX, facts_at};
 use super::ask::Asker;
 use super::{Engine, blocking};
 use crate::config::{Config, named_variable};
@@ -116,7 +116,7 @@ impl Engine {
             title: story.created.title.clone(),
             description: story.created.description.clone(),
             analysis: story.analysis.as_ref().and_then(|analysis| analysis.reading.clone()),
-            facts: Some(facts.to_prompt(planner::FACTS_BYTES_MAX)),
+            facts: Some(facts.to_prompt(FACTS_BYTES_MAX)),
             max_parallelism,
             include_tests,
             agents: config.agents.keys().cloned().collect(),

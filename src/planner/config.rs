@@ -1,4 +1,4 @@
-//! Which planner there is: `[planner]` of aura.toml, and the planner it means. Reads no variable and no file itself.
+//! Which planner there is: a table `[planners.NAME]` of aura.toml, and the planner it means. Reads no variable and no file itself.
 
 use super::copilot::{Ask, Copilot};
 use super::openai::{Endpoint, OpenAi, Secret};
@@ -10,7 +10,7 @@ use std::time::Duration;
 const TIMEOUT_S_MAX: u64 = 3600;
 const TIMEOUT_S_DEFAULT: u64 = 300;
 
-/// `[planner]` in aura.toml.
+/// `[planners.NAME]` in aura.toml.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlannerConfig {
@@ -105,7 +105,7 @@ pub fn build(config: &PlannerConfig, given: Given) -> Result<Box<dyn Planner>, P
             let model = config.model.clone().filter(|model| !model.trim().is_empty());
             let endpoint = Endpoint {
                 base_url: config.base_url.clone().unwrap_or_else(|| Endpoint::BASE_URL.into()),
-                model: model.ok_or_else(|| refuse("the `openai` planner needs a `model` under [planner]"))?,
+                model: model.ok_or_else(|| refuse("the `openai` planner needs a `model` under [planners.NAME]"))?,
                 key: key.map(Secret::new),
                 timeout: config.timeout(),
             };

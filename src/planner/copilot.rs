@@ -30,7 +30,7 @@ impl Planner for Copilot {
             prompt::ROLE,
             prompt::plan_prompt(brief)
         );
-        proposal(Copilot::NAME, (self.ask)(&question)?)
+        proposal(Copilot::NAME, &(self.ask)(&question)?)
     }
 
     fn answer(&self, prompt: &str) -> Result<Option<String>, PlannerError> {
@@ -39,10 +39,10 @@ impl Planner for Copilot {
 }
 
 /// A model's answer as a proposal.
-pub(super) fn proposal(planner: &str, answer: String) -> Result<Proposal, PlannerError> {
-    match reply::read(&answer) {
-        Ok(drafts) => Ok(Proposal { drafts, raw: prompt::cut(&answer, super::RAW_BYTES_MAX) }),
-        Err(why) => Err(PlannerError::Unreadable { planner: planner.to_owned(), why, raw: prompt::cut(&answer, super::RAW_BYTES_MAX) }),
+pub(super) fn proposal(planner: &str, answer: &str) -> Result<Proposal, PlannerError> {
+    match reply::read(answer) {
+        Ok(drafts) => Ok(Proposal { drafts, raw: prompt::cut(answer, super::RAW_BYTES_MAX) }),
+        Err(why) => Err(PlannerError::Unreadable { planner: planner.to_owned(), why, raw: prompt::cut(answer, super::RAW_BYTES_MAX) }),
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) fn proposal(planner: &str, answer: String) -> Result<Proposal, Planne
 mod tests {
     use super::*;
     use crate::domain::Fault;
-    use crate::planner::propose_checked;
+    use crate::planner::{Outline, RepoFacts, propose_checked, read_facts};
     use std::sync::{Arc, Mutex};
 
     /// An agent that says these things one after the other, and the questions it was asked.
@@ -109,5 +109,17 @@ mod tests {
         assert!(matches!(propose_checked(&planner, &PlanBrief::default()), Err(PlannerError::Failed { .. })), "also the second time");
         let (planner, _) = agent(&["It is small."]);
         assert_eq!(planner.answer("?").unwrap().as_deref(), Some("It is small."));
+    }
+
+    #[test]
+    fn a_model_reads_the_facts_and_the_outline_has_none() {
+        let facts = RepoFacts { files: 3, ..RepoFacts::default() };
+        let (planner, asked) = agent(&["It is \u{1b}small.", " \n"]);
+        assert_eq!(read_facts(&planner, "Count words", "Count them.", &facts).unwrap().as_deref(), Some("It is small."));
+        assert_eq!(read_facts(&planner, "Count words", "", &facts).unwrap(), None);
+        assert!(read_facts(&planner, "Count words", "", &facts).is_err());
+        let asked = asked.lock().unwrap();
+        assert!(asked[0].contains("Count them.") && asked[0].contains("3 files"), "{}", asked[0]);
+        assert_eq!(read_facts(&Outline, "Count words", "", &facts).unwrap(), None);
     }
 }

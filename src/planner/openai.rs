@@ -220,7 +220,7 @@ impl Planner for OpenAi {
     }
 
     fn propose(&self, brief: &PlanBrief) -> Result<Proposal, PlannerError> {
-        proposal(OpenAi::NAME, self.ask(&prompt::plan_prompt(brief), Some(prompt::plan_schema()))?)
+        proposal(OpenAi::NAME, &self.ask(&prompt::plan_prompt(brief), Some(prompt::plan_schema()))?)
     }
 
     fn answer(&self, prompt: &str) -> Result<Option<String>, PlannerError> {
@@ -239,6 +239,7 @@ fn is_loopback(uri: &Uri) -> bool {
 }
 
 /// `Retry-After` in seconds: a number, or a date counted from the response's own `Date`.
+#[allow(clippy::cast_sign_loss)] // not below zero
 fn retry_after_s<T>(response: &Response<T>) -> Option<u64> {
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let text = header("retry-after")?;

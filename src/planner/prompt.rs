@@ -136,10 +136,10 @@ fn is_steering(c: char) -> bool {
 /// Text between markers that do not occur in it.
 fn quoted(name: &str, text: &str, bytes_max: usize) -> String {
     let text = cut(text, bytes_max);
-    let marker = (1..)
+    let marker = (1..=text.len() + 1)
         .map(|n| if n == 1 { format!("{name}-text") } else { format!("{name}-{n}-text") })
         .find(|marker| !text.contains(marker.as_str()))
-        .expect("a text is shorter than the row of all markers");
+        .expect("a text has fewer markers than bytes");
     format!("<{marker}>\n{}\n</{marker}>\n", text.trim_end())
 }
 

@@ -4,6 +4,7 @@
 use super::outline_marks::minutes;
 use crate::domain::{TASKS_MAX, TaskDraft, TaskId};
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// Longest answer that is read, in bytes.
 pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
@@ -221,6 +222,7 @@ fn list(value: &Value, keys: &[&str]) -> Vec<String> {
     entries.iter().map(|entry| entry.trim().trim_matches('`').to_owned()).filter(|entry| !entry.is_empty()).collect()
 }
 
+#[allow(clippy::cast_sign_loss)] // clamped above zero
 fn estimate(value: &Value) -> Option<u32> {
     match value {
         Value::Number(number) => number.as_f64().filter(|n| *n >= 0.0).map(|n| n.ceil().clamp(1.0, 1_000_000.0) as u32),
@@ -234,7 +236,7 @@ fn name_nameless(drafts: &mut [TaskDraft]) {
     let count = drafts.len();
     for (i, draft) in drafts.iter_mut().enumerate() {
         if draft.id.is_none() {
-            let id = std::iter::once(i + 1).chain(count + 1..).map(|n| format!("task-{n}")).find(|id| !taken.contains(id));
+            let id = std::iter::once(i + 1).chain(count + 1..=2 * count + 1).map(|n| format!("task-{n}")).find(|id| !taken.contains(id));
             taken.extend(id.clone());
             draft.id = id;
         }
@@ -243,16 +245,18 @@ fn name_nameless(drafts: &mut [TaskDraft]) {
 
 /// Ids such as `Task 1` or `api/users` become safe ones, in ids and references alike; a title in place of an id counts.
 fn clean_references(drafts: &mut [TaskDraft]) {
-    let known: Vec<(String, String)> =
-        drafts.iter().map(|draft| (draft.id.clone().unwrap_or_default(), draft.title.to_lowercase())).collect();
+    let id = |draft: &TaskDraft| draft.id.clone().unwrap_or_default();
+    let titles = drafts.iter().rev().map(|draft| (draft.title.to_lowercase(), safe_id(&id(draft))));
+    let by_title: HashMap<String, String> = titles.filter(|(title, _)| !title.is_empty()).collect();
+    let by_id: HashMap<String, String> = drafts.iter().map(|draft| (id(draft), safe_id(&id(draft)))).collect();
     for draft in drafts {
         draft.id = draft.id.as_deref().map(safe_id);
+        // One more than is accepted, so that the plan's check says so.
+        draft.depends_on.truncate(TASKS_MAX + 1);
         for on in &mut draft.depends_on {
-            let by_title = known.iter().find(|(_, title)| !title.is_empty() && *title == on.to_lowercase());
-            *on = match known.iter().find(|(id, _)| id == on).or(by_title) {
-                Some((id, _)) => safe_id(id),
-                None => on.clone(),
-            };
+            if let Some(known) = by_id.get(on.as_str()).or_else(|| by_title.get(&on.to_lowercase())) {
+                known.clone_into(on);
+            }
         }
     }
 }

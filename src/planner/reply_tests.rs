@@ -28,7 +28,7 @@ fn the_plan_is_found_wherever_it_stands() {
         format!("````md\n```\n````\n{bare}"),
         format!(r#"{{"plan":{{"tasks":[{ONE}]}}}}"#),
         format!(r#"{{"result":{{"plan":[{ONE}]}}}}"#),
-        format!(r#"{{"Tasks":{{"a":{{"title":"A","description":"Do A."}}}}}}"#),
+        r#"{"Tasks":{"a":{"title":"A","description":"Do A."}}}"#.to_owned(),
         format!("{{\"tasks\":[{},],}}", ONE.replace('}', ",}")),
         "{\"tasks\":[{\"id\":\"a\",\"title\":\"A\",\"description\":\"Do\nA.\"}]}".to_owned(),
         serde_json::to_string(&bare).unwrap(),
