@@ -1,18 +1,22 @@
 //! What a story is and what may happen to it. Pure: no I/O, no async, no clock, no randomness.
 
+mod claim;
 mod event;
 mod gate;
 mod id;
 mod next;
+mod outcome;
 mod plan;
 mod story;
 mod story_status;
 mod task;
 
+pub use claim::{claims_meet, is_claimed};
 pub use event::*;
 pub use gate::*;
 pub use id::*;
 pub use next::*;
+pub use outcome::*;
 pub use plan::*;
 pub use story::*;
 pub use story_status::*;

@@ -1,8 +1,7 @@
 //! What to do now, from the state alone. A fresh run, a tick and a restart after a crash ask the same question.
 
 use super::{
-    Cancel, Culprit, Event, Landable, Mode, Oid, Outcome, Purpose, RunOutcome, Scope, StopReason, Story, Task, TaskId, Verdict, Work,
-    critical_paths,
+    Cancel, Culprit, Event, Landable, Mode, Oid, Outcome, Purpose, RunOutcome, Scope, StopReason, Story, Task, TaskId, Work, critical_paths,
 };
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -206,7 +205,7 @@ fn gate_is_due(story: &Story) -> bool {
     let landed = story.tasks.iter().any(Task::has_landed);
     let wave_open = settled > story.gates.wave;
     let all_over = settled == story.wave_count();
-    landed && (wave_open || (all_over && !story.tip_verdict().is_some_and(Verdict::allows)))
+    landed && (wave_open || (all_over && !story.tip_allows()))
 }
 
 /// Adds the attempts to start, longest critical path first. Returns when a rate limit holds some back.
@@ -223,8 +222,8 @@ fn starts(story: &Story, now: Timestamp, in_flight: &InFlight, effects: &mut Vec
     let starting =
         in_flight.attempts.iter().filter(|id| story.task(id).is_some_and(|task| matches!(task.work, Work::Pending { .. }))).count();
     let free = (parallelism as usize).saturating_sub(running + starting);
-    let mut ready: Vec<&Task> =
-        story.tasks.iter().filter(|task| may_start(story, task) && !in_flight.attempts.contains(task.id())).collect();
+    let ready: BTreeSet<&TaskId> =
+        story.tasks.iter().filter(|task| may_start(story, task) && !in_flight.attempts.contains(task.id())).map(Task::id).collect();
     if ready.is_empty() {
         return None;
     }
@@ -235,9 +234,21 @@ fn starts(story: &Story, now: Timestamp, in_flight: &InFlight, effects: &mut Vec
     }
     let paths = critical_paths(story.tasks.iter().map(|task| &task.planned));
     // A repair holds everything up, so it goes first; then conflicts and retries with the rest by critical path.
-    ready.sort_by_key(|task| (!task.is_repairing(), std::cmp::Reverse(paths.get(task.id()).copied().unwrap_or(0)), task.planned.wave));
-    effects.extend(ready.into_iter().take(free).map(|task| Effect::Attempt { task: task.id().clone() }));
+    // A task that only waits for landings keeps its place in the line: a landing takes a moment, a shorter task minutes.
+    let mut line: Vec<&Task> = story.tasks.iter().filter(|task| ready.contains(task.id()) || is_about_to_be_ready(story, task)).collect();
+    line.sort_by_key(|task| (!task.is_repairing(), std::cmp::Reverse(paths.get(task.id()).copied().unwrap_or(0)), task.planned.wave));
+    let first = line.into_iter().take(free).filter(|task| ready.contains(task.id()));
+    effects.extend(first.map(|task| Effect::Attempt { task: task.id().clone() }));
     None
+}
+
+/// Whether landings that are under way are all that a task waits for. In waves mode the gate comes in between.
+fn is_about_to_be_ready(story: &Story, task: &Task) -> bool {
+    let Some(run) = &story.run else { return false };
+    let is_first_look = matches!(task.work, Work::Pending { .. }) && !task.has_landed();
+    let lands_now = |id: &TaskId| story.task(id).is_some_and(|task| task.has_landed() || task.landable().is_some());
+    let free_to_go = run.mode == Mode::Flow && run.scope == Scope::All && story.gates.red.is_none();
+    free_to_go && is_first_look && story.missing_dependency(task).is_some() && task.planned.depends_on.iter().all(lands_now)
 }
 
 fn may_start(story: &Story, task: &Task) -> bool {
@@ -259,7 +270,7 @@ fn may_start(story: &Story, task: &Task) -> bool {
 }
 
 fn barrier_open(story: &Story, task: &Task) -> bool {
-    let before = task.planned.wave - 1;
+    let before = task.planned.wave.saturating_sub(1);
     let settled = story.settled_wave() >= before;
     let landed_before = story.tasks.iter().any(|other| other.planned.wave <= before && other.has_landed());
     settled && story.gates.red.is_none() && (story.gates.wave >= before || !landed_before)

@@ -4,8 +4,9 @@
 //! fault naming its task, and computes what must never be taken on trust: waves, and the order of overlapping claims.
 
 use super::TaskId;
+use super::claim::{Meetings, Tasks, clean_claim};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Most tasks a plan may have.
 pub const TASKS_MAX: usize = 500;
@@ -15,6 +16,8 @@ pub const TITLE_CHARS_MAX: usize = 200;
 pub const DESCRIPTION_BYTES_MAX: usize = 64 * 1024;
 /// Most files one task may claim.
 pub const FILES_MAX: usize = 200;
+/// Most bytes all prompts of a plan may have together: a plan is one event in the log.
+pub const PLAN_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Weight of a task whose planner gave no estimate, in minutes.
 const ESTIMATE_DEFAULT: u32 = 5;
 /// Longest believable estimate, in minutes.
@@ -29,7 +32,8 @@ pub struct TaskDraft {
     /// The agent's prompt.
     pub description: String,
     pub depends_on: Vec<String>,
-    /// Files it expects to touch, relative to the repository, `/` as separator; a trailing `/` claims a folder.
+    /// Files it expects to touch, relative to the repository, `/` as separator; a folder claims all below it,
+    /// and `*`, `**`, `?`, `{a,b}` are wildcards.
     pub files: Vec<String>,
     /// Which configured agent runs it.
     pub agent: Option<String>,
@@ -85,34 +89,59 @@ impl std::fmt::Display for Fault {
     }
 }
 
+/// Faults of one plan, so many that no model or person can fix more at once.
+const FAULTS_MAX: usize = 100;
+/// Circles of one plan that are reported.
+const CIRCLES_MAX: usize = 10;
+
+impl From<&PlannedTask> for TaskDraft {
+    /// The draft that is accepted as exactly this task, orders that Aura added included.
+    fn from(task: &PlannedTask) -> TaskDraft {
+        TaskDraft {
+            id: Some(task.id.to_string()),
+            title: task.title.clone(),
+            description: task.description.clone(),
+            depends_on: task.depends_on.iter().map(TaskId::to_string).collect(),
+            files: task.files.clone(),
+            agent: task.agent.clone(),
+            estimate: Some(task.estimate),
+        }
+    }
+}
+
 impl Plan {
     /// Accepts a draft or says everything that is wrong with it.
     ///
     /// # Errors
-    /// All faults at once; never empty.
+    /// All faults at once (of very many the first hundred and their number); never empty.
     pub fn check(drafts: Vec<TaskDraft>) -> Result<Plan, Vec<Fault>> {
+        let of_the_plan = |message: String| Fault { task: None, message };
+        if drafts.len() > TASKS_MAX {
+            return Err(vec![of_the_plan(format!("the plan has {} tasks; at most {TASKS_MAX} are accepted", drafts.len()))]);
+        }
         let mut faults = vec![];
         if drafts.is_empty() {
-            faults.push(Fault { task: None, message: "the plan has no tasks".into() });
+            faults.push(of_the_plan("the plan has no tasks".into()));
         }
-        if drafts.len() > TASKS_MAX {
-            return Err(vec![Fault {
-                task: None,
-                message: format!("the plan has {} tasks; at most {TASKS_MAX} are accepted", drafts.len()),
-            }]);
+        let bytes: usize = drafts.iter().map(|draft| draft.description.len()).sum();
+        if bytes > PLAN_BYTES_MAX {
+            faults.push(of_the_plan(format!("the descriptions of all tasks have {bytes} bytes; at most {PLAN_BYTES_MAX} are accepted")));
         }
         let mut tasks: Vec<PlannedTask> = vec![];
         for (index, draft) in drafts.into_iter().enumerate() {
             tasks.extend(check_task(index, draft, &mut faults));
         }
-        check_ids(&tasks, &mut faults);
-        if !faults.is_empty() {
-            return Err(faults);
+        let ids = check_ids(&tasks, &mut faults);
+        if let Some(ids) = ids {
+            check_circles(&tasks, &ids, &mut faults);
         }
-        let cycle = assign_waves(&mut tasks);
-        if !cycle.is_empty() {
-            let path = cycle.iter().map(TaskId::as_str).collect::<Vec<_>>().join("` → `");
-            return Err(vec![Fault { task: Some(cycle[0].to_string()), message: format!("its dependencies go in a circle: `{path}`") }]);
+        if !faults.is_empty() {
+            if faults.len() > FAULTS_MAX {
+                let more = faults.len() - FAULTS_MAX;
+                faults.truncate(FAULTS_MAX);
+                faults.push(of_the_plan(format!("and {more} more faults")));
+            }
+            return Err(faults);
         }
         let added_orders = order_overlaps(&mut tasks);
         Ok(Plan { tasks, added_orders })
@@ -130,30 +159,32 @@ impl Plan {
 pub fn critical_paths<'a>(tasks: impl Iterator<Item = &'a PlannedTask>) -> BTreeMap<TaskId, u64> {
     let mut tasks: Vec<&PlannedTask> = tasks.collect();
     tasks.sort_by_key(|task| std::cmp::Reverse(task.wave));
-    let mut longest: BTreeMap<TaskId, u64> = BTreeMap::new();
+    let mut longest: BTreeMap<TaskId, u64> = tasks.iter().map(|task| (task.id.clone(), 0)).collect();
     for task in tasks {
-        let own = longest.get(&task.id).copied().unwrap_or(0) + u64::from(task.estimate);
-        longest.insert(task.id.clone(), own);
+        let Some(own) = longest.get_mut(&task.id) else { continue };
+        *own += u64::from(task.estimate);
+        let own = *own;
         for dependency in &task.depends_on {
-            let entry = longest.entry(dependency.clone()).or_insert(0);
-            *entry = (*entry).max(own);
+            if let Some(entry) = longest.get_mut(dependency) {
+                *entry = (*entry).max(own);
+            }
         }
     }
     longest
 }
 
+/// Says all that is wrong with one task. The answer has what could be read of it, so that other tasks can refer to it
+/// without a second fault; it is a task of the plan only if no fault was found at all.
 fn check_task(index: usize, draft: TaskDraft, faults: &mut Vec<Fault>) -> Option<PlannedTask> {
-    let name = draft.id.clone().filter(|id| !id.is_empty()).map_or(format!("#{}", index + 1), |id| id.escape_debug().take(60).collect());
-    let before = faults.len();
+    let shown = |text: &str| text.chars().take(60).collect::<String>().escape_debug().to_string();
+    let name = draft.id.as_deref().filter(|id| !id.is_empty()).map_or_else(|| format!("#{}", index + 1), shown);
     let mut fault = |message: String| faults.push(Fault { task: Some(name.clone()), message });
-    let parse = |text: &str, fault: &mut dyn FnMut(String)| TaskId::parse(text).map_err(|why| fault(why)).ok();
-    let id = match &draft.id {
-        None => {
-            fault("it has no id".into());
-            None
-        }
-        Some(id) => parse(id, &mut fault),
-    };
+    let id = draft.id.as_deref().map(TaskId::parse);
+    match &id {
+        None => fault("it has no id".into()),
+        Some(Err(why)) => fault(why.clone()),
+        Some(Ok(_)) => {}
+    }
     let title = draft.title.trim().to_owned();
     if title.is_empty() {
         fault("its title is empty".into());
@@ -173,173 +204,167 @@ fn check_task(index: usize, draft: TaskDraft, faults: &mut Vec<Fault>) -> Option
     if draft.description.contains('\0') {
         fault("its description holds a NUL character".into());
     }
-    if draft.files.len() > FILES_MAX {
-        fault(format!("it claims {} files; at most {FILES_MAX} are accepted", draft.files.len()));
+    let agent = draft.agent.map(|agent| agent.trim().to_owned()).filter(|agent| !agent.is_empty());
+    if let Some(agent) = agent.as_deref().filter(|agent| agent.chars().count() > TITLE_CHARS_MAX || agent.chars().any(char::is_control)) {
+        fault(format!("its agent `{}` is not a name", shown(agent)));
     }
-    let mut files = vec![];
-    for file in &draft.files {
+    let files = check_files(&draft.files, &mut fault);
+    let depends_on = check_dependencies(&draft.depends_on, id.as_ref().and_then(|id| id.as_ref().ok()), &mut fault);
+    let estimate = draft.estimate.unwrap_or(ESTIMATE_DEFAULT).clamp(1, ESTIMATE_MAX);
+    Some(PlannedTask { id: id?.ok()?, title, description: draft.description, depends_on, files, agent, estimate, wave: 1 })
+}
+
+fn check_files(files: &[String], fault: &mut dyn FnMut(String)) -> Vec<String> {
+    if files.len() > FILES_MAX {
+        fault(format!("it claims {} files; at most {FILES_MAX} are accepted", files.len()));
+    }
+    let mut clean: Vec<String> = vec![];
+    let mut seen: HashSet<String> = HashSet::new();
+    for file in files.iter().take(FILES_MAX) {
         match clean_claim(file) {
-            Ok(clean) if !files.contains(&clean) => files.push(clean),
+            Ok(file) if seen.insert(file.clone()) => clean.push(file),
             Ok(_) => {}
             Err(why) => fault(why),
         }
     }
-    let mut depends_on: Vec<TaskId> = vec![];
-    for dependency in &draft.depends_on {
-        if let Some(dependency) = parse(dependency, &mut fault)
-            && !depends_on.contains(&dependency)
-        {
-            depends_on.push(dependency);
+    clean
+}
+
+fn check_dependencies(depends_on: &[String], own: Option<&TaskId>, fault: &mut dyn FnMut(String)) -> Vec<TaskId> {
+    if depends_on.len() > TASKS_MAX {
+        fault(format!("it has {} dependencies; at most {TASKS_MAX} are accepted", depends_on.len()));
+    }
+    let mut known: Vec<TaskId> = vec![];
+    let mut itself = false;
+    for dependency in depends_on.iter().take(TASKS_MAX) {
+        match TaskId::parse(dependency) {
+            Ok(id) if Some(&id) == own => itself = true,
+            Ok(id) if !known.contains(&id) => known.push(id),
+            Ok(_) => {}
+            Err(why) => fault(format!("in its dependencies, {why}")),
         }
     }
-    let estimate = draft.estimate.unwrap_or(ESTIMATE_DEFAULT).clamp(1, ESTIMATE_MAX);
-    let id = id?;
-    (faults.len() == before).then_some(PlannedTask {
-        id,
-        title,
-        description: draft.description,
-        depends_on,
-        files,
-        agent: draft.agent,
-        estimate,
-        wave: 0,
-    })
-}
-
-/// A claim is a relative path with `/`: never absolute, never climbing, never inside `.git`.
-fn clean_claim(claim: &str) -> Result<String, String> {
-    let shown: String = claim.escape_debug().take(80).collect();
-    let path = claim.trim().replace('\\', "/");
-    let path = path.strip_prefix("./").unwrap_or(&path);
-    let climbs = path.split('/').any(|part| part == ".." || part.eq_ignore_ascii_case(".git"));
-    let drive = path.as_bytes().get(1) == Some(&b':');
-    if path.is_empty() || path.starts_with('/') || drive || climbs || path.len() > 1024 || path.chars().any(char::is_control) {
-        return Err(format!("`{shown}` in its files is not a path inside the repository"));
+    if itself {
+        fault("it depends on itself".into());
     }
-    Ok(path.to_owned())
+    known
 }
 
-fn check_ids(tasks: &[PlannedTask], faults: &mut Vec<Fault>) {
+/// The place of every id, or nothing where ids are not unique and places would lie.
+fn check_ids<'a>(tasks: &'a [PlannedTask], faults: &mut Vec<Fault>) -> Option<HashMap<&'a str, usize>> {
     // Compared without case: the ids become folder names, also on case-insensitive file systems.
     let mut seen: HashMap<String, &TaskId> = HashMap::new();
+    let mut unique = true;
     for task in tasks {
         if let Some(other) = seen.insert(task.id.as_str().to_ascii_lowercase(), &task.id) {
-            faults.push(Fault { task: Some(task.id.to_string()), message: format!("its id is used twice (`{other}`, `{}`)", task.id) });
+            unique = false;
+            let message =
+                if *other == task.id { "its id is used twice".into() } else { format!("its id differs from `{other}` only by case") };
+            faults.push(Fault { task: Some(task.id.to_string()), message });
         }
     }
-    let known: BTreeSet<&TaskId> = tasks.iter().map(|task| &task.id).collect();
+    let ids: HashMap<&str, usize> = tasks.iter().enumerate().map(|(i, task)| (task.id.as_str(), i)).collect();
     for task in tasks {
-        for dependency in task.depends_on.iter().filter(|dependency| !known.contains(dependency)) {
-            faults.push(Fault {
-                task: Some(task.id.to_string()),
-                message: format!("it depends on `{dependency}`, which is not in the plan"),
-            });
+        for dependency in task.depends_on.iter().filter(|dependency| !ids.contains_key(dependency.as_str())) {
+            let near = seen.get(&dependency.as_str().to_ascii_lowercase());
+            let hint = near.map(|near| format!("; `{near}` is")).unwrap_or_default();
+            let message = format!("it depends on `{dependency}`, which is not in the plan{hint}");
+            faults.push(Fault { task: Some(task.id.to_string()), message });
         }
+    }
+    unique.then_some(ids)
+}
+
+/// Reports circles, each by its own tasks, until none is left (or there are too many to be useful).
+fn check_circles(tasks: &[PlannedTask], ids: &HashMap<&str, usize>, faults: &mut Vec<Fault>) {
+    let place = |id: &TaskId| ids.get(id.as_str()).copied();
+    let mut edges: Vec<Vec<usize>> = tasks.iter().map(|task| task.depends_on.iter().filter_map(place).collect()).collect();
+    for _ in 0..CIRCLES_MAX {
+        let Err(circle) = waves(&edges) else { return };
+        let mut path: Vec<&str> = circle.iter().map(|&i| tasks[i].id.as_str()).collect();
+        path.push(path[0]);
+        let path = path.join("` → `");
+        faults.push(Fault { task: Some(tasks[circle[0]].id.to_string()), message: format!("its dependencies go in a circle: `{path}`") });
+        let last = circle[circle.len() - 1];
+        edges[last].retain(|&to| to != circle[0]);
     }
 }
 
-/// Sets every wave by longest path, or returns a cycle (its first id repeated at the end).
-fn assign_waves(tasks: &mut [PlannedTask]) -> Vec<TaskId> {
-    let index: HashMap<TaskId, usize> = tasks.iter().enumerate().map(|(i, task)| (task.id.clone(), i)).collect();
-    let mut waiting: Vec<usize> = tasks.iter().map(|task| task.depends_on.len()).collect();
-    let mut dependents: Vec<Vec<usize>> = vec![vec![]; tasks.len()];
-    for (i, task) in tasks.iter().enumerate() {
-        for dependency in &task.depends_on {
-            dependents[index[dependency]].push(i);
+/// For each task its wave by longest path, or a circle: each depends on the next, the last on the first.
+fn waves(edges: &[Vec<usize>]) -> Result<Vec<u32>, Vec<usize>> {
+    let mut waiting: Vec<usize> = edges.iter().map(Vec::len).collect();
+    let mut dependents: Vec<Vec<usize>> = vec![vec![]; edges.len()];
+    for (i, dependencies) in edges.iter().enumerate() {
+        for &dependency in dependencies {
+            dependents[dependency].push(i);
         }
     }
-    let mut ready: Vec<usize> = (0..tasks.len()).filter(|&i| waiting[i] == 0).collect();
-    tasks.iter_mut().for_each(|task| task.wave = 1);
+    let mut ready: Vec<usize> = (0..edges.len()).filter(|&i| waiting[i] == 0).collect();
+    let mut waves = vec![1; edges.len()];
     let mut done = 0;
     while let Some(i) = ready.pop() {
         done += 1;
         for &dependent in &dependents[i] {
-            tasks[dependent].wave = tasks[dependent].wave.max(tasks[i].wave + 1);
+            waves[dependent] = waves[dependent].max(waves[i] + 1);
             waiting[dependent] -= 1;
             if waiting[dependent] == 0 {
                 ready.push(dependent);
             }
         }
     }
-    if done == tasks.len() {
-        return vec![];
+    if done == edges.len() {
+        return Ok(waves);
     }
     // Walk back from any task that is still waiting: every step stays among waiting tasks, so it must close a circle.
     let mut at = waiting.iter().position(|&n| n > 0).expect("a task that never became ready is still waiting");
-    let mut path = vec![];
+    let mut path: Vec<usize> = vec![];
     loop {
         if let Some(start) = path.iter().position(|&seen| seen == at) {
-            let mut cycle: Vec<TaskId> = path[start..].iter().map(|&i: &usize| tasks[i].id.clone()).collect();
-            cycle.push(tasks[at].id.clone());
-            return cycle;
+            return Err(path.split_off(start));
         }
         path.push(at);
-        at = tasks[at]
-            .depends_on
-            .iter()
-            .map(|dependency| index[dependency])
-            .find(|&i| waiting[i] > 0)
-            .expect("a waiting task waits for a waiting task");
+        at = edges[at].iter().copied().find(|&i| waiting[i] > 0).expect("a waiting task waits for a waiting task");
     }
 }
 
-/// Orders tasks that claim the same file and are not ordered yet. Edges follow (wave, planner's order), so they
-/// cannot close a circle. Covers tasks of different waves too: without a barrier they may run side by side.
+/// Orders tasks that claim the same file and are not ordered yet, and sets all waves. Added orders follow (wave,
+/// planner's order), so they cannot close a circle. They cover tasks of different waves too: without a barrier those
+/// may run side by side.
 fn order_overlaps(tasks: &mut [PlannedTask]) -> Vec<AddedOrder> {
+    let ids: HashMap<TaskId, usize> = tasks.iter().enumerate().map(|(i, task)| (task.id.clone(), i)).collect();
+    let mut edges: Vec<Vec<usize>> = tasks.iter().map(|task| task.depends_on.iter().map(|id| ids[id]).collect()).collect();
+    let first_waves = waves(&edges).expect("circles were refused before");
     let mut order: Vec<usize> = (0..tasks.len()).collect();
-    order.sort_by_key(|&i| (tasks[i].wave, i));
+    order.sort_by_key(|&i| (first_waves[i], i));
+    let meetings = Meetings::of(tasks);
+    let mut before: Vec<Tasks> = vec![Tasks::none(tasks.len()); tasks.len()];
     let mut added = vec![];
     for (place, &then) in order.iter().enumerate() {
+        let mut all = Tasks::none(tasks.len());
+        for &dependency in &edges[then] {
+            all.add(dependency);
+            all.add_all(&before[dependency]);
+        }
         for &first in order[..place].iter().rev() {
-            let Some(file) = shared_claim(&tasks[first], &tasks[then]) else { continue };
-            if reaches(tasks, then, first) {
+            if all.has(first) || !meetings.meet(first, then) {
                 continue;
             }
-            let dependency = tasks[first].id.clone();
-            added.push(AddedOrder { first: dependency.clone(), then: tasks[then].id.clone(), file });
-            tasks[then].depends_on.push(dependency);
+            let file = meetings.file(tasks, first, then).unwrap_or_default().to_owned();
+            added.push(AddedOrder { first: tasks[first].id.clone(), then: tasks[then].id.clone(), file });
+            edges[then].push(first);
+            all.add(first);
+            all.add_all(&before[first]);
         }
+        before[then] = all;
     }
-    assign_waves(tasks);
+    for order in &added {
+        tasks[ids[&order.then]].depends_on.push(order.first.clone());
+    }
+    let last_waves = waves(&edges).expect("added orders go forward only");
+    tasks.iter_mut().zip(last_waves).for_each(|(task, wave)| task.wave = wave);
     added
 }
 
-/// Whether `from` depends on `to`, directly or through others.
-fn reaches(tasks: &[PlannedTask], from: usize, to: usize) -> bool {
-    let mut stack = vec![from];
-    let mut seen = BTreeSet::new();
-    while let Some(at) = stack.pop() {
-        for dependency in &tasks[at].depends_on {
-            let Some(i) = tasks.iter().position(|task| task.id == *dependency) else { continue };
-            if i == to {
-                return true;
-            }
-            if seen.insert(i) {
-                stack.push(i);
-            }
-        }
-    }
-    false
-}
-
-fn shared_claim(a: &PlannedTask, b: &PlannedTask) -> Option<String> {
-    a.files.iter().find_map(|one| b.files.iter().find_map(|other| overlap(one, other)))
-}
-
-/// The narrower of two claims that can mean the same file. A wildcard claims the folder before it.
-fn overlap(a: &str, b: &str) -> Option<String> {
-    let reach = |claim: &str| match claim.find(['*', '?', '[']) {
-        Some(at) => claim[..at].rfind('/').map(|slash| claim[..=slash].to_owned()),
-        None => Some(claim.to_owned()),
-    };
-    let (a, b) = (reach(a)?, reach(b)?);
-    let covers =
-        |outer: &str, inner: &str| outer == inner || (outer.ends_with('/') && inner.starts_with(outer)) || inner == format!("{outer}/");
-    if covers(&a, &b) { Some(b) } else { covers(&b, &a).then_some(a) }
-}
-
-/// Whether `path` lies inside one of `claims`.
-#[must_use]
-pub fn is_claimed(path: &str, claims: &[String]) -> bool {
-    claims.iter().any(|claim| overlap(claim, path).is_some() || path.starts_with(&format!("{claim}/")))
-}
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

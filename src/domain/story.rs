@@ -193,15 +193,8 @@ impl Story {
         let Some(index) = self.tasks.iter().position(|task| task.id() == id) else {
             return refuse(&format!("a plan without task `{id}`"));
         };
-        if let Event::AttemptStarted(_) = event
-            && let Some(missing) = self.missing_dependency(&self.tasks[index])
-        {
-            return refuse(&format!("a task whose dependency `{missing}` has not landed"));
-        }
-        if let Event::TaskLanded { onto, .. } = event
-            && *onto != self.tip.commit
-        {
-            return refuse("a tip that has moved");
+        if let Some(state) = self.why_not(index, event) {
+            return refuse(&state);
         }
         self.tasks[index] = self.tasks[index].clone().apply(event, at)?;
         self.landing_queue.retain(|queued| queued != id);
@@ -212,36 +205,55 @@ impl Story {
         Ok(self)
     }
 
+    /// What the rest of the story has against an event of a task; the task itself is asked afterwards.
+    fn why_not(&self, index: usize, event: &Event) -> Option<String> {
+        let task = &self.tasks[index];
+        match event {
+            Event::AttemptStarted(_) => {
+                self.missing_dependency(task).map(|missing| format!("a task whose dependency `{missing}` has not landed"))
+            }
+            Event::TaskLanded { onto, .. } if *onto != self.tip.commit => Some("a tip that has moved".into()),
+            Event::TaskSkipped { because, .. } => {
+                let dead = self.task(because).is_some_and(|task| matches!(task.work, Work::Failed { .. } | Work::Skipped { .. }));
+                let depends = task.planned.depends_on.contains(because);
+                (!dead || !depends).then(|| format!("a task that can do without `{because}`"))
+            }
+            Event::CulpritFound { commit, .. } if !self.is_sought(commit) => Some("a story that seeks no culprit there".into()),
+            Event::TaskRetried { .. } if self.is_closed() => Some("a story that is completed".into()),
+            _ => None,
+        }
+    }
+
+    /// Whether the gate is red at `commit` and nobody has been found to blame.
+    fn is_sought(&self, commit: &Oid) -> bool {
+        self.gates.red.as_ref().is_some_and(|red| red.commit == *commit && red.culprit == Culprit::Sought)
+    }
+
+    /// Whether the merge ceremony is past the point of going back to work.
+    fn is_closed(&self) -> bool {
+        matches!(self.completion, Completion::Squashed { .. } | Completion::Done { .. })
+    }
+
     /// What an event of a task means for the rest of the story.
     fn after_task_event(&mut self, id: &TaskId, event: &Event, at: Timestamp) {
-        match event {
-            Event::TaskLanded { commit, tree, .. } => self.tip = Tip { commit: commit.clone(), tree: tree.clone() },
-            Event::AttemptEnded(e) => self.after_attempt(&e.outcome, e.resume_at, at),
-            Event::CulpritFound { .. } => {
-                if let Some(red) = &mut self.gates.red {
-                    red.culprit = Culprit::Task { task: id.clone() };
-                }
-            }
-            Event::RepairFailed { error, .. } => {
-                if let Some(red) = &mut self.gates.red {
-                    red.culprit = Culprit::Nobody { why: format!("`{id}` could not repair it: {error}") };
-                }
-            }
-            _ => {}
+        if let Event::TaskLanded { commit, tree, .. } = event {
+            self.tip = Tip { commit: commit.clone(), tree: tree.clone() };
+        }
+        if let Event::AttemptEnded(e) = event {
+            self.after_attempt(&e.outcome, e.resume_at, at);
+        }
+        if let (Event::CulpritFound { .. }, Some(red)) = (event, &mut self.gates.red) {
+            red.culprit = Culprit::Task { task: id.clone() };
+        }
+        if let (Event::RepairFailed { error, .. }, Some(red)) = (event, &mut self.gates.red) {
+            red.culprit = Culprit::Nobody { why: format!("`{id}` could not repair it: {error}") };
         }
     }
 
     fn after_attempt(&mut self, outcome: &Outcome, resume_at: Option<Timestamp>, at: Timestamp) {
         let Some(run) = &mut self.run else { return };
-        let stop = match outcome {
-            Outcome::NeedsLogin { detail } => Some((StopReason::NeedsLogin, detail)),
-            Outcome::Quota { detail } => Some((StopReason::Quota, detail)),
-            Outcome::Policy { detail } => Some((StopReason::Policy, detail)),
-            Outcome::Unavailable { detail } => Some((StopReason::Unavailable, detail)),
-            _ => None,
-        };
-        if let Some((reason, detail)) = stop {
-            run.stop.get_or_insert((reason, detail.clone()));
+        if let Some((reason, detail)) = outcome.stops() {
+            run.stop.get_or_insert((reason, detail.to_owned()));
         }
         // Halved at a limit, one more for each good end: the classic probe for a rate that is not known. The hold itself
         // only time ends: that one agent came through does not make the limit of another untrue.
@@ -271,14 +283,15 @@ impl Story {
             Event::PlanAccepted(accepted) if self.planning => self.accept_plan(accepted),
             Event::PlanningFailed { error } if self.planning => (self.planning, self.trouble) = (false, Some(error.clone())),
             Event::RunRequested { run, scope, mode, max_parallelism } => {
-                let closed = matches!(self.completion, Completion::Squashed { .. } | Completion::Done { .. });
-                if !idle || self.tasks.is_empty() || self.planning || closed || self.worktrees_removed {
-                    return refuse(if idle { "a story without a plan to run" } else { "a story with an active run" });
+                if let Some(state) = self.why_not_run() {
+                    return refuse(state);
                 }
                 for task in &mut self.tasks {
                     *task = task.clone().apply(event, at)?;
                 }
-                self.start_run(*run, *scope, *mode, max_parallelism.unwrap_or(self.max_parallelism).max(1), at, seq);
+                let (id, scope, mode, wave) = (*run, *scope, *mode, 0);
+                let max_parallelism = max_parallelism.unwrap_or(self.max_parallelism).max(1);
+                self.start_run(Run { id, scope, mode, wave, max_parallelism, cancel: None, stop: None, started_at: at, since: seq });
             }
             Event::CancelRequested { run, how } if self.run.as_ref().is_some_and(|active| active.id == *run) => {
                 if let Some(active) = &mut self.run {
@@ -293,7 +306,7 @@ impl Story {
                     active.stop = Some((*reason, detail.clone()));
                 }
             }
-            Event::TipAdopted { onto, commit, tree } if *onto == self.tip.commit => {
+            Event::TipAdopted { onto, commit, tree } if *onto == self.tip.commit && !self.is_closed() => {
                 self.tip = Tip { commit: commit.clone(), tree: tree.clone() };
             }
             Event::RunEnded { run, outcome } if self.run.as_ref().is_some_and(|active| active.id == *run) => {
@@ -306,7 +319,7 @@ impl Story {
             }
             Event::GateStarted { commit, wave, .. } => self.gates.running = Some((commit.clone(), *wave)),
             Event::GateFinished { wave, report } => self.gate_finished(*wave, report),
-            Event::CulpritUnknown { commit, why } if self.gates.red.as_ref().is_some_and(|red| red.commit == *commit) => {
+            Event::CulpritUnknown { commit, why } if self.is_sought(commit) => {
                 if let Some(red) = &mut self.gates.red {
                     red.culprit = Culprit::Nobody { why: why.clone() };
                 }
@@ -320,7 +333,7 @@ impl Story {
                 self.tip = Tip { commit: commit.clone(), tree: tree.clone() };
             }
             Event::Squashed { base, tip, commit }
-                if self.completion == Completion::Started && *tip == self.tip.commit && self.tip_verdict().is_some_and(Verdict::allows) =>
+                if self.completion == Completion::Started && *tip == self.tip.commit && self.gates.red.is_none() && self.tip_allows() =>
             {
                 self.completion = Completion::Squashed { base: base.clone(), tip: tip.clone(), commit: commit.clone() };
             }
@@ -346,15 +359,27 @@ impl Story {
             include_tests: accepted.include_tests,
         });
         self.max_parallelism = accepted.max_parallelism;
-        (self.planning, self.trouble) = (false, None);
+        // A run that ended before any attempt was a run of another plan.
+        (self.planning, self.trouble, self.last_run) = (false, None, None);
     }
 
-    fn start_run(&mut self, id: RunId, scope: Scope, mode: Mode, max_parallelism: u32, at: Timestamp, since: i64) {
+    /// Why no run can be asked for now.
+    fn why_not_run(&self) -> Option<&'static str> {
+        let reasons = [
+            (self.run.is_some(), "a story with an active run"),
+            (self.planning, "a story that is being planned"),
+            (self.tasks.is_empty(), "a story without a plan"),
+            (self.is_closed(), "a story that is completed"),
+            (self.worktrees_removed, "a story whose worktrees have been removed"),
+        ];
+        reasons.into_iter().find_map(|(holds, state)| holds.then_some(state))
+    }
+
+    fn start_run(&mut self, run: Run) {
         let open = self.tasks.iter().filter(|task| !task.is_over()).map(|task| task.planned.wave).min();
-        let wave = open.unwrap_or(self.wave_count());
-        self.run = Some(Run { id, scope, mode, wave, max_parallelism, cancel: None, stop: None, started_at: at, since });
+        self.run = Some(Run { wave: open.unwrap_or(self.wave_count()), ..run });
         // What is retried has to be gated again, also in a wave whose gate allowed what had landed by then.
-        self.gates.wave = open.map_or(self.gates.wave, |open| self.gates.wave.min(open - 1));
+        self.gates.wave = open.map_or(self.gates.wave, |open| self.gates.wave.min(open.saturating_sub(1)));
         // A red verdict is looked at again: what was outside the tree may have been mended. A green one stays true.
         self.gates.verdicts.retain(|_, verdict| verdict.allows());
         (self.gates.red, self.gates.running) = (None, None);

@@ -46,7 +46,7 @@ impl Story {
     #[must_use]
     pub fn settled_wave(&self) -> u32 {
         let open = self.tasks.iter().filter(|task| !task.is_over()).map(|task| task.planned.wave).min();
-        open.map_or(self.wave_count(), |wave| wave - 1)
+        open.map_or(self.wave_count(), |wave| wave.saturating_sub(1))
     }
     /// Lowest wave with a task that has not landed, else the last: what people call the current wave.
     #[must_use]
@@ -65,10 +65,15 @@ impl Story {
     pub fn tip_verdict(&self) -> Option<Verdict> {
         self.gates.verdicts.get(&self.tip.tree).copied()
     }
+    /// Whether the gate allows exactly the tip.
+    #[must_use]
+    pub fn tip_allows(&self) -> bool {
+        self.tip_verdict().is_some_and(Verdict::allows)
+    }
     /// Every task landed and the gate allows exactly the tip: ready for the merge ceremony.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.all_landed() && self.gates.red.is_none() && self.tip_verdict().is_some_and(Verdict::allows)
+        self.all_landed() && self.gates.red.is_none() && self.tip_allows()
     }
     /// What all attempts together used.
     #[must_use]
@@ -105,14 +110,15 @@ impl Story {
 
     #[must_use]
     pub fn status(&self) -> StoryStatus {
+        // A run comes first: an analysis may have been asked for before it and be left open.
+        if self.run.is_some() {
+            return StoryStatus::Executing;
+        }
         if self.analyzing {
             return StoryStatus::Analyzing;
         }
         if self.planning {
             return StoryStatus::Planning;
-        }
-        if self.run.is_some() {
-            return StoryStatus::Executing;
         }
         match (self.orchestrator_status(), self.last_run.as_ref().map(|run| &run.outcome)) {
             (OrchestratorStatus::Completed, _) => StoryStatus::Completed,

@@ -31,8 +31,11 @@ pub(super) async fn run(engine: Engine, args: &ArgMatches, format: Format) -> Re
 async fn follow(engine: &Engine, story: &str, since: i64, format: Format) -> Result<bool> {
     let mut view = live::Live::new(engine, story, since, format)?;
     let mut interrupts = 0;
+    let mut watchdog = ops::watchdog(engine, story)?;
+    let mut looked = tokio::time::interval(ops::Watchdog::PAUSE);
     loop {
         tokio::select! {
+            _ = looked.tick() => watchdog.look(engine)?,
             ended = view.step() => if ended? { break },
             signal = tokio::signal::ctrl_c() => {
                 signal.map_err(|e| Error::internal("listen for Ctrl-C").because(e))?;

@@ -1,11 +1,13 @@
 //! What the repository is like, gathered within a budget; a model's reading of it where one is configured.
 
-use super::ask::Asker;
 use super::{Engine, blocking};
 use crate::domain::{Event, Oid, Story};
 use crate::error::Result;
 use crate::git::Repo;
-use crate::planner::{self, PlannerError, RepoFacts, Source};
+use crate::planner::{self, FactsBudget, RepoFacts, Source};
+
+/// Most bytes of facts in a model's prompt.
+pub(super) const FACTS_BYTES_MAX: usize = 24 * 1024;
 
 impl Engine {
     /// Gathers facts about the story's repository and, unless told otherwise, asks the configured model to read them.
@@ -37,27 +39,18 @@ impl Engine {
         facts_at(&repo, &story.tip.commit, &story.created.title, &story.created.description)
     }
 
+    /// A model's reading of the facts, where the story's planner has a model behind it.
     fn reading(&self, story: &Story, facts: &RepoFacts) -> Result<Option<String>> {
         let config = self.config(std::path::Path::new(&story.created.repository))?;
-        let prompt = planner::analysis_prompt(&story.created.title, &story.created.description, facts);
         let name = self.planner_name(&config, story, None);
-        let asked = match name.as_str() {
-            "outline" => return Ok(None),
-            other => match config.planners.get(other) {
-                Some(settings) if settings.is_endpoint() => planner::ask_endpoint(settings, crate::config::named_variable, &prompt),
-                _ => {
-                    let agent = config.planners.get(other).and_then(|settings| settings.agent.clone()).unwrap_or_else(|| other.to_owned());
-                    match Asker::new(self, &config, story, &agent) {
-                        Ok(asker) => asker.ask(&prompt),
-                        Err(error) => Err(PlannerError::Failed { planner: agent, detail: error.chain() }),
-                    }
-                }
-            },
-        };
-        Ok(Some(match asked {
-            Ok(text) => planner::clean_reading(&text),
-            Err(error) => format!("(no reading: {error})"),
-        }))
+        let facts = facts.to_prompt(FACTS_BYTES_MAX);
+        let prompt = planner::analysis_prompt(&story.created.title, &story.created.description, &facts);
+        let answer = self.planner(&config, story, &name).and_then(|planner| Ok(planner.answer(&prompt)?));
+        Ok(match answer {
+            Ok(text) => text.as_deref().and_then(planner::clean_reading),
+            // Facts are worth having without a reading: the reason stands in its place.
+            Err(error) => Some(format!("(no reading: {})", error.chain())),
+        })
     }
 }
 
@@ -71,7 +64,7 @@ pub(super) fn facts_at(repo: &Repo, commit: &Oid, title: &str, description: &str
             commit: entry.commit.short().to_owned(),
             summary: entry.summary,
             author: entry.author,
-            at: entry.time.to_string(),
+            time: entry.time.to_string(),
         })
         .collect();
     let read = |path: &str, bytes_max: usize| repo.read(commit, path, bytes_max).ok().flatten();
@@ -79,5 +72,5 @@ pub(super) fn facts_at(repo: &Repo, commit: &Oid, title: &str, description: &str
         let hits = repo.grep(commit, words, max).unwrap_or_default();
         hits.into_iter().map(|hit| planner::WordHit { word: hit.word, path: hit.path, line: hit.line, text: hit.text }).collect()
     };
-    Ok(RepoFacts::gather(&Source { files: &files, read: &read, log: &lines, grep: &grep }, title, description))
+    Ok(RepoFacts::gather(&Source { files: &files, read: &read, log: &lines, grep: &grep }, title, description, FactsBudget::default()))
 }

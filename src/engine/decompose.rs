@@ -1,12 +1,12 @@
 //! From a story to a plan: propose, check, send back once, accept.
 
-use super::analyze::facts_at;
+use super::analyze::{FACTS_BYTES_MAX, facts_at};
 use super::ask::Asker;
 use super::{Engine, blocking};
 use crate::config::{Config, named_variable};
 use crate::domain::{Event, Fault, Plan, PlanAccepted, Story, TaskDraft};
 use crate::error::{Code, Error, Result};
-use crate::planner::{self, PlanBrief, Planner};
+use crate::planner::{self, PlanBrief, Planner, PlannerConfig, PlannerKind};
 use std::path::Path;
 
 /// What a person asks for.
@@ -88,21 +88,25 @@ impl Engine {
         chosen.unwrap_or_else(|| if self.agent_named(config, "copilot").is_ok() { "copilot".into() } else { "outline".into() })
     }
 
-    fn planner(&self, config: &Config, story: &Story, name: &str) -> Result<Box<dyn Planner>> {
-        let settings = config.planners.get(name).cloned().unwrap_or_default();
-        if name == "outline" {
-            return Ok(planner::outline());
-        }
-        if name == "openai" || settings.is_endpoint() {
-            return planner::endpoint(name, &settings, &named_variable).map_err(Error::from);
-        }
-        if name != "copilot" && !config.planners.contains_key(name) {
-            let hint = "known planners: copilot, openai, outline, and what [planners.NAME] in aura.toml adds";
-            return Err(Error::invalid(format!("plan with `{}`: no such planner", name.escape_debug())).hint(hint));
-        }
-        let agent = settings.agent.clone().unwrap_or_else(|| name.to_owned());
-        let asker = Asker::new(self, config, story, &agent)?;
-        Ok(planner::asking(name, Box::new(move |prompt: &str| asker.ask(prompt))))
+    /// The planner of that name: one of aura.toml, or a kind.
+    pub(super) fn planner(&self, config: &Config, story: &Story, name: &str) -> Result<Box<dyn Planner>> {
+        let settings = match (config.planners.get(name), PlannerKind::parse(name)) {
+            (Some(settings), _) => settings.clone(),
+            (None, Some(kind)) => PlannerConfig { kind, ..PlannerConfig::default() },
+            (None, None) => {
+                let hint = "known planners: copilot, openai, outline, and what [planners.NAME] in aura.toml adds";
+                return Err(Error::invalid(format!("plan with `{}`: no such planner", name.escape_debug())).hint(hint));
+            }
+        };
+        let ask: Option<planner::Ask> = match settings.kind {
+            PlannerKind::Copilot => {
+                let asker = Asker::new(self, config, story, "copilot")?;
+                Some(Box::new(move |prompt: &str| asker.ask(prompt)))
+            }
+            PlannerKind::Outline | PlannerKind::OpenAi => None,
+        };
+        let api_key = settings.key_variable().and_then(named_variable);
+        Ok(planner::build(&settings, planner::Given { api_key, ask })?)
     }
 
     fn brief(&self, config: &Config, story: &Story, max_parallelism: u32, include_tests: bool) -> Result<PlanBrief> {
@@ -112,7 +116,7 @@ impl Engine {
             title: story.created.title.clone(),
             description: story.created.description.clone(),
             analysis: story.analysis.as_ref().and_then(|analysis| analysis.reading.clone()),
-            facts: Some(facts.to_prompt(planner::FACTS_BYTES_MAX)),
+            facts: Some(facts.to_prompt(FACTS_BYTES_MAX)),
             max_parallelism,
             include_tests,
             agents: config.agents.keys().cloned().collect(),

@@ -54,9 +54,20 @@ struct Finished {
 /// When the log cannot be read or written, or a worker fails in a way that has no place in the log.
 pub async fn drive(engine: Engine, id: StoryId) -> Result<()> {
     let folder = engine.store.story_folder(id);
-    let Ok(_lease) = Lease::take(&folder, &format!("pid {} running the story", std::process::id()))? else {
-        return Ok(());
-    };
+    loop {
+        let Ok(lease) = Lease::take(&folder, &format!("pid {} running the story", std::process::id()))? else {
+            return Ok(());
+        };
+        drive_run(engine.clone(), id).await?;
+        drop(lease);
+        // A run that was asked for while this one ended saw the lease taken and relies on us.
+        if engine.store.story(id)?.run.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+async fn drive_run(engine: Engine, id: StoryId) -> Result<()> {
     let story = engine.store.story(id)?;
     let config = engine.config(Path::new(&story.created.repository))?;
     let repo = Engine::repo(&story)?;

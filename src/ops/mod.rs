@@ -21,7 +21,7 @@ pub mod view;
 pub use cancel::CancelRun;
 pub use create::CreateStory;
 pub use output::{Attempt as AttemptView, TaskOutput};
-pub use run::{RunView, RunWave, run_result, wait_for_run};
+pub use run::{RunView, RunWave, Watchdog, run_result, wait_for_run};
 pub use status::{GetOrchestratorStatus, StatusView};
 
 use crate::engine::Engine;
@@ -161,4 +161,9 @@ pub fn task_titles(engine: &Engine, id: &str) -> Result<std::collections::HashMa
 /// A new repository with those files: for the demo.
 pub fn make_repository(folder: &std::path::Path, files: &[(&str, &str)]) -> Result<()> {
     crate::engine::make_repository(folder, files)
+}
+
+/// Looks after the driver of a story while somebody waits for its run.
+pub fn watchdog(engine: &Engine, id: &str) -> Result<Watchdog> {
+    Ok(Watchdog::new(story(engine, id)?.id))
 }

@@ -2,7 +2,7 @@ use super::view::{Form, GateView, OrchestratorStatus, TaskStatus, TaskView, trou
 use super::{Engine, Op, Result};
 use crate::domain::{Event, Mode, RunId, RunOutcome, Scope, StopReason, Story, StoryId};
 use crate::engine::RunRequest;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// How long a wait goes on before it looks whether the driver still lives.
 const DRIVER_CHECK: Duration = Duration::from_secs(2);
+/// How many dead drivers one reader replaces.
+const DRIVERS_MAX: u32 = 5;
 
 /// Run the next wave of a story (or all that is left) on parallel agents, with its gate. Answers at once with a handle
 /// unless told to wait; asked again while running, it joins the run. Next: follow the status until it is complete.
@@ -129,17 +131,48 @@ pub fn run_result(engine: &Engine, story: &str, run: &str) -> Result<super::Answ
     Ok(super::Answer { value, exit_code })
 }
 
+/// Keeps a run driven: a driver that died is replaced, but not for ever.
+pub struct Watchdog {
+    id: StoryId,
+    replaced: u32,
+}
+
+impl Watchdog {
+    /// How long a reader may wait for events before it looks after the driver.
+    pub const PAUSE: Duration = DRIVER_CHECK;
+
+    #[must_use]
+    pub fn new(id: StoryId) -> Watchdog {
+        Watchdog { id, replaced: 0 }
+    }
+
+    /// To be called when nothing has happened for a while.
+    pub fn look(&mut self, engine: &Engine) -> Result<()> {
+        if engine.is_driven(self.id)? || engine.store.story(self.id)?.run.is_none() {
+            return Ok(());
+        }
+        self.replaced += 1;
+        if self.replaced > DRIVERS_MAX {
+            let log = engine.store.story_folder(self.id).join("driver.log");
+            return Err(Error::new(Code::Unavailable, "the process that drives the run dies again and again")
+                .hint(format!("{} says why; run again afterwards", log.display())));
+        }
+        engine.ensure_driver(self.id)
+    }
+}
+
 /// Waits until the run has ended. Should its driver die, another one is started: a run that was asked for is driven.
 pub async fn wait_for_run(engine: &Engine, id: StoryId, run: RunId, since: i64) -> Result<Story> {
     let mut tail = engine.store.tail(Some(id), since.saturating_sub(1));
+    let mut watchdog = Watchdog::new(id);
     loop {
-        match tokio::time::timeout(DRIVER_CHECK, tail.next()).await {
+        match tokio::time::timeout(Watchdog::PAUSE, tail.next()).await {
             Ok(events) => {
                 if events?.iter().any(|recorded| matches!(&recorded.event, Event::RunEnded { run: ended, .. } if *ended == run)) {
                     return Ok(engine.store.story(id)?);
                 }
             }
-            Err(_) => engine.ensure_driver(id)?,
+            Err(_) => watchdog.look(engine)?,
         }
     }
 }

@@ -3,14 +3,36 @@
 //!
 //! This room never starts a program, never reads the environment and never sees a repository: what it needs is given.
 
+mod config;
+mod copilot;
+mod facts;
+mod facts_commands;
+mod facts_prompt;
+mod facts_tables;
+mod facts_words;
+mod openai;
 mod outline;
 mod outline_items;
 mod outline_marks;
+pub mod prompt;
+pub mod reply;
 
+pub use config::{Given, PlannerConfig, PlannerKind, build};
+pub use copilot::{Ask, Copilot};
+pub use facts::{BuildSystem, Convention, FactsBudget, Folder, Language, LogLine, Place, RepoFacts, Source, Spent, WordFact, WordHit};
+pub use facts_commands::Command;
+pub use openai::{Endpoint, OpenAi, Secret};
 pub use outline::Outline;
+pub use prompt::{analysis_prompt, clean_reading};
 
 use crate::domain::{Fault, Plan, TaskDraft};
 use crate::error::{Code, Error};
+
+/// Most of a model's answer that is kept, in bytes.
+const RAW_BYTES_MAX: usize = 256 * 1024;
+
+/// Most bytes of facts that a model is asked to read.
+pub const FACTS_BYTES_MAX: usize = 24 * 1024;
 
 /// What a planner is told. Texts are the user's or the repository's own words: data, never orders.
 #[derive(Clone, Debug, Default)]
@@ -124,11 +146,11 @@ impl PlannerError {
                 "Correct the story's description; the format is in docs/outline.md."
             }
             PlannerError::Invalid { .. } => "Try again, or plan with `outline`, or give the tasks yourself.",
-            PlannerError::NeedsLogin { .. } => "Log in, or set the variable that `api_key_env` under [planner] names.",
+            PlannerError::NeedsLogin { .. } => "Log in, or set the variable that `api_key_env` under [planners.NAME] names.",
             PlannerError::RateLimited { .. } => "Wait and repeat the call.",
-            PlannerError::TimedOut { .. } => "Repeat the call, or raise `timeout_s` under [planner].",
-            PlannerError::Unreachable { .. } => "Check `base_url` under [planner] and the network.",
-            PlannerError::Refused { .. } | PlannerError::Config { .. } => "Check [planner] in aura.toml.",
+            PlannerError::TimedOut { .. } => "Repeat the call, or raise `timeout_s` under [planners.NAME].",
+            PlannerError::Unreachable { .. } => "Check `base_url` under [planners.NAME] and the network.",
+            PlannerError::Refused { .. } | PlannerError::Config { .. } => "Check [planners.NAME] in aura.toml.",
             PlannerError::Failed { .. } | PlannerError::TooLong { .. } => return None,
         };
         Some(text.into())
@@ -162,6 +184,16 @@ pub fn propose_checked(planner: &dyn Planner, brief: &PlanBrief) -> Result<(Plan
     }
     let again = PlanBrief { faults, previous: Some(raw), ..brief.clone() };
     proposed(planner, &again)?.map_err(|(faults, _)| invalid(faults))
+}
+
+/// What a model makes of the facts with this story in mind; `None` where there is no model behind the planner, or it had
+/// nothing to say. The facts are worth keeping whatever comes of this.
+///
+/// # Errors
+/// What kept the planner from answering; never the wording of the answer.
+pub fn read_facts(planner: &dyn Planner, title: &str, description: &str, facts: &RepoFacts) -> Result<Option<String>, PlannerError> {
+    let question = analysis_prompt(title, description, &facts.to_prompt(FACTS_BYTES_MAX));
+    Ok(planner.answer(&question)?.and_then(|answer| clean_reading(&answer)))
 }
 
 /// A plan given by the caller, or one answer of a planner, against all rules: the domain's, and that its agents exist.
@@ -208,65 +240,4 @@ fn proposed(planner: &dyn Planner, brief: &PlanBrief) -> Result<Result<(Plan, Pr
         Ok(plan) => Ok((plan, proposal)),
         Err(faults) => Err((faults, proposal.raw)),
     })
-}
-
-// (placeholder)
-pub const FACTS_BYTES_MAX: usize = 10_000;
-#[derive(Clone, Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PlannerConfig {
-    pub agent: Option<String>,
-}
-impl PlannerConfig {
-    pub fn is_endpoint(&self) -> bool {
-        false
-    }
-}
-pub fn outline() -> Box<dyn Planner> {
-    Box::new(Outline)
-}
-pub struct Source<'a> {
-    pub files: &'a [(String, u64)],
-    pub read: &'a dyn Fn(&str, usize) -> Option<Vec<u8>>,
-    pub log: &'a [LogLine],
-    pub grep: &'a dyn Fn(&[String], usize) -> Vec<WordHit>,
-}
-pub struct LogLine {
-    pub commit: String,
-    pub summary: String,
-    pub author: String,
-    pub at: String,
-}
-pub struct WordHit {
-    pub word: String,
-    pub path: String,
-    pub line: u32,
-    pub text: String,
-}
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct RepoFacts {
-    files: usize,
-}
-impl RepoFacts {
-    pub fn gather(source: &Source<'_>, _: &str, _: &str) -> RepoFacts {
-        RepoFacts { files: source.files.len() }
-    }
-    pub fn to_prompt(&self, _: usize) -> String {
-        String::new()
-    }
-}
-pub fn analysis_prompt(_: &str, _: &str, _: &RepoFacts) -> String {
-    String::new()
-}
-pub fn clean_reading(text: &str) -> String {
-    text.to_owned()
-}
-pub fn endpoint(_: &str, _: &PlannerConfig, _: &dyn Fn(&str) -> Option<String>) -> Result<Box<dyn Planner>, PlannerError> {
-    Err(PlannerError::Config { detail: String::new() })
-}
-pub fn asking(_: &str, _: Box<dyn Fn(&str) -> Result<String, PlannerError> + Send + Sync>) -> Box<dyn Planner> {
-    outline()
-}
-pub fn ask_endpoint(_: &PlannerConfig, _: impl Fn(&str) -> Option<String>, _: &str) -> Result<String, PlannerError> {
-    Err(PlannerError::Config { detail: String::new() })
 }

@@ -4,13 +4,16 @@
 use super::outline_items::{self, BodyLine, Item, Items};
 use super::outline_marks::{Line, Marks, Title, unquoted};
 use super::{PlanBrief, Planner, PlannerError, Proposal, check_drafts};
-use crate::domain::{DESCRIPTION_BYTES_MAX, Fault, TITLE_CHARS_MAX, TaskDraft, TaskId};
+use crate::domain::{DESCRIPTION_BYTES_MAX, Fault, PLAN_BYTES_MAX, TASKS_MAX, TITLE_CHARS_MAX, TaskDraft, TaskId};
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
-/// Most of the story's context that is put into each task's prompt, in bytes.
+/// Most of the story's context that is put into each task's prompt, in bytes; less where there are many tasks.
 const CONTEXT_BYTES_MAX: usize = 16 * 1024;
 /// Room kept for the words around context and task, in bytes.
 const FRAME_BYTES: usize = 8 * 1024;
+/// Separators that a title in a reference may hold.
+const PIECES_MAX: usize = 6;
 /// A longer first line is cut to this many characters to make a title; the prompt keeps all of it.
 const TITLE_CHARS: usize = 100;
 
@@ -34,7 +37,9 @@ impl Planner for Outline {
     fn propose(&self, brief: &PlanBrief) -> Result<Proposal, PlannerError> {
         let (drafts, mut faults) = drafts(brief);
         if !faults.is_empty() {
-            faults.extend(check_drafts(drafts, &brief.agents).err().unwrap_or_default());
+            if !drafts.is_empty() {
+                faults.extend(check_drafts(drafts, &brief.agents).err().unwrap_or_default());
+            }
             return Err(PlannerError::Invalid { planner: Outline::NAME.into(), faults });
         }
         Ok(Proposal { drafts, raw: brief.description.clone() })
@@ -57,6 +62,10 @@ fn drafts(brief: &PlanBrief) -> (Vec<TaskDraft>, Vec<Fault>) {
     let Items { mut context, items } = outline_items::read(&brief.description);
     outline_items::trim_blank(&mut context);
     let mut faults = vec![];
+    if items.len() > TASKS_MAX {
+        let message = format!("the outline has {} tasks; at most {TASKS_MAX} are accepted", items.len());
+        return (vec![], vec![Fault { task: None, message }]);
+    }
     let mut entries: Vec<Entry> = if items.is_empty() {
         vec![Entry::from_item(Item { title: brief.title.clone(), body: std::mem::take(&mut context), done: false })]
     } else {
@@ -65,7 +74,7 @@ fn drafts(brief: &PlanBrief) -> (Vec<TaskDraft>, Vec<Fault>) {
     name_entries(&mut entries);
     let tests_mentioned = entries.iter().any(Entry::mentions_tests);
     let depends_on: Vec<Vec<usize>> = (0..entries.len()).map(|i| dependencies(&mut entries, i, &mut faults)).collect();
-    let context = text_of(&context);
+    let context = bounded_context(&text_of(&context), CONTEXT_BYTES_MAX.min(PLAN_BYTES_MAX / 4 / entries.len()));
     let open: Vec<usize> = (0..entries.len()).filter(|&i| !entries[i].done).collect();
     if open.is_empty() {
         faults.push(Fault { task: None, message: "every task of the outline is ticked off; there is nothing left to do".into() });
@@ -175,8 +184,8 @@ fn name_entries(entries: &mut [Entry]) {
     for (i, entry) in entries.iter_mut().enumerate() {
         entry.id = entry.marks.id.clone().unwrap_or_else(|| {
             let place = i + 1;
-            let free = std::iter::once(place).chain(count + 1..).map(|n| format!("task-{n}")).find(|id| !taken.contains(id));
-            free.expect("an endless row of ids has a free one")
+            let free = std::iter::once(place).chain(count + 1..=2 * count + 1).map(|n| format!("task-{n}")).find(|id| !taken.contains(id));
+            free.expect("there are more places than tasks to take them")
         });
         taken.insert(lower(&entry.id));
     }
@@ -229,6 +238,9 @@ fn references(entries: &[Entry], own: usize, value: &str) -> Result<Vec<usize>, 
         start = separator.0 + separator.1;
     }
     bounds.push((start, value.len()));
+    if bounds.len() > TASKS_MAX {
+        return Err(value.chars().take(80).collect());
+    }
     let mut found = vec![];
     let mut at = 0;
     while at < bounds.len() {
@@ -237,7 +249,9 @@ fn references(entries: &[Entry], own: usize, value: &str) -> Result<Vec<usize>, 
             at += 1;
             continue;
         }
-        let longest = (at..bounds.len()).rev().find_map(|end| Some((reference(entries, &value[bounds[at].0..bounds[end].1])?, end)));
+        let longest = (at..bounds.len().min(at + PIECES_MAX))
+            .rev()
+            .find_map(|end| Some((reference(entries, &value[bounds[at].0..bounds[end].1])?, end)));
         if let Some((one, end)) = longest {
             found.push(one);
             at = end + 1;
@@ -304,10 +318,10 @@ fn prompt(brief: &PlanBrief, context: &str, entries: &[Entry], own: usize, depen
     };
     let room = DESCRIPTION_BYTES_MAX.saturating_sub(FRAME_BYTES + what.len()).min(CONTEXT_BYTES_MAX);
     story_section(&mut text, brief, &bounded_context(context, room));
-    text.push_str(&format!("\n## Your task\n\n{what}\n"));
+    let _ = writeln!(text, "\n## Your task\n\n{what}");
     let done_before: Vec<&str> = depends_on.iter().map(|&on| entries[on].title.as_str()).collect();
     if !done_before.is_empty() {
-        text.push_str(&format!("\n## What is there already\n\nDone before this task, build on it:\n{}", bullets(&done_before)));
+        let _ = write!(text, "\n## What is there already\n\nDone before this task, build on it:\n{}", bullets(&done_before));
     }
     files_section(&mut text, &entry.marks.files);
     let others: Vec<&str> = entries
@@ -320,16 +334,16 @@ fn prompt(brief: &PlanBrief, context: &str, entries: &[Entry], own: usize, depen
     if !others.is_empty() {
         text.push_str("- Leave these tasks of the same story to others, who may be at work on them now:\n");
         for other in bullets(&others).lines() {
-            text.push_str(&format!("  {other}\n"));
+            let _ = writeln!(text, "  {other}");
         }
     }
     text
 }
 
 fn story_section(text: &mut String, brief: &PlanBrief, context: &str) {
-    text.push_str(&format!("## The story\n\n{}\n", one_line(&brief.title)));
+    let _ = writeln!(text, "## The story\n\n{}", one_line(&brief.title));
     if !context.is_empty() {
-        text.push_str(&format!("\n{context}\n"));
+        let _ = writeln!(text, "\n{context}");
     }
 }
 
@@ -337,7 +351,7 @@ fn files_section(text: &mut String, files: &[String]) {
     if !files.is_empty() {
         let names: Vec<String> = files.iter().map(|file| format!("`{file}`")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        text.push_str(&format!("\n## Files\n\nChange these files, and others only where the task cannot do without:\n{}", bullets(&names)));
+        let _ = write!(text, "\n## Files\n\nChange these files, and others only where the task cannot do without:\n{}", bullets(&names));
     }
 }
 
@@ -352,7 +366,7 @@ fn test_task(brief: &PlanBrief, context: &str, drafts: &[TaskDraft]) -> TaskDraf
     let titles: Vec<&str> = drafts.iter().map(|draft| draft.title.as_str()).collect();
     let mut description = String::new();
     story_section(&mut description, brief, &bounded_context(context, CONTEXT_BYTES_MAX));
-    description.push_str(&format!("\n## Your task\n\nWrite the tests of this story. These tasks are done:\n{}", bullets(&titles)));
+    let _ = write!(description, "\n## Your task\n\nWrite the tests of this story. These tasks are done:\n{}", bullets(&titles));
     description.push_str(
         "\nRead what they changed. Test the behaviour that the story asks for, the refusals as carefully as the successes, in the way this \
          repository tests already. Run the tests.\n\n## What not to do\n\n- Change other code only where a test shows that it is wrong.\n",
@@ -366,10 +380,10 @@ fn bullets(lines: &[&str]) -> String {
     let mut text = String::new();
     for (i, line) in lines.iter().enumerate() {
         if text.len() + line.len() > FRAME_BYTES / 4 {
-            text.push_str(&format!("- (and {} more)\n", lines.len() - i));
+            let _ = writeln!(text, "- (and {} more)", lines.len() - i);
             break;
         }
-        text.push_str(&format!("- {line}\n"));
+        let _ = writeln!(text, "- {line}");
     }
     text
 }

@@ -197,12 +197,10 @@ fn kind(bare: &str, indent: usize) -> Kind {
 /// Which lines start tasks.
 struct Shape {
     what: What,
-    /// Lines in which tasks are looked for.
-    within: Range<usize>,
+    /// For each line whether tasks are looked for there: not outside the section of tasks, not in sections that are context.
+    inside: Vec<bool>,
     /// Heading lines that only frame the tasks and say nothing about them.
     frame: Option<usize>,
-    /// Sections in it that are context.
-    context: Vec<Range<usize>>,
     /// Indentation of the items.
     indent: usize,
 }
@@ -216,7 +214,7 @@ enum What {
 
 impl Shape {
     fn is_inside(&self, i: usize) -> bool {
-        self.within.contains(&i) && !self.context.iter().any(|range| range.contains(&i))
+        self.inside[i]
     }
 
     fn is_frame(&self, i: usize) -> bool {
@@ -247,7 +245,6 @@ impl Shape {
 }
 
 fn shape(lines: &[Line<'_>]) -> Shape {
-    let whole = 0..lines.len();
     let parts = lines.iter().filter(|line| matches!(&line.kind, Kind::Heading { level: 2, text } if !is_named(text, CONTEXT_SECTIONS)));
     // "### Steps" inside one of several parts is that part's own business.
     let deepest = if parts.count() > 1 { 2 } else { 6 };
@@ -260,9 +257,7 @@ fn shape(lines: &[Line<'_>]) -> Shape {
             return shape;
         }
     }
-    let named = |i: usize| matches!(&lines[i].kind, Kind::Heading { text, .. } if is_named(text, CONTEXT_SECTIONS));
-    let context: Vec<Range<usize>> = whole.clone().filter(|&i| named(i)).map(|i| section(lines, i)).collect();
-    let mut shape = Shape { what: What::Nothing, within: whole, frame: None, context, indent: 0 };
+    let mut shape = Shape { what: What::Nothing, inside: inside(lines, 0..lines.len()), frame: None, indent: 0 };
     for level in [2, 3] {
         let at_level = |&i: &usize| matches!(&lines[i].kind, Kind::Heading { level: own, text } if *own == level && !text.is_empty());
         let headings: Vec<usize> = (0..lines.len()).filter(|&i| shape.is_inside(i)).filter(at_level).collect();
@@ -293,15 +288,30 @@ fn inside_section(lines: &[Line<'_>], heading: usize, least: usize) -> Option<Sh
         Kind::Heading { level, text } if !is_named(text, CONTEXT_SECTIONS) => Some(*level),
         Kind::Heading { .. } | Kind::Item { .. } | Kind::Text | Kind::Verbatim => None,
     };
-    let named = |i: &usize| matches!(&lines[*i].kind, Kind::Heading { text, .. } if is_named(text, CONTEXT_SECTIONS));
-    let context = within.clone().filter(named).map(|i| section(lines, i)).collect();
-    let mut shape = Shape { what: What::Nothing, within: within.clone(), frame: Some(heading), context, indent: 0 };
+    let mut shape = Shape { what: What::Nothing, inside: inside(lines, within.clone()), frame: Some(heading), indent: 0 };
     if let Some(outer) = within.clone().filter_map(level).min() {
         shape.what = What::Headings { level: outer };
     } else {
         (shape.what, shape.indent) = list(lines, within.clone())?;
     }
     (within.filter(|&i| shape.starts_item(lines, i)).count() >= least).then_some(shape)
+}
+
+/// The lines of `within` that are in no section of context.
+fn inside(lines: &[Line<'_>], within: Range<usize>) -> Vec<bool> {
+    let mut inside = vec![false; lines.len()];
+    // The level of the section of context that is open.
+    let mut context: Option<u8> = None;
+    for i in within {
+        if let Kind::Heading { level, text } = &lines[i].kind {
+            context = context.filter(|outer| level > outer);
+            if context.is_none() && is_named(text, CONTEXT_SECTIONS) {
+                context = Some(*level);
+            }
+        }
+        inside[i] = context.is_none();
+    }
+    inside
 }
 
 /// From a heading to the next one that is not below it.

@@ -1,6 +1,9 @@
 //! Marks in an outline: `after: 1, 2`, `files: a, b`, `agent: name`, `estimate: 30m`, `id: name`, on lines of their own
 //! or in a title. What only looks like a mark ("agent: the user's browser") stays prose.
 
+/// Longer lines are prose, in bytes. Room for two hundred files.
+const LINE_BYTES_MAX: usize = 8 * 1024;
+
 /// What the marks of one item say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Marks {
@@ -52,6 +55,13 @@ impl Marks {
     /// Takes the marks out of a title.
     pub(super) fn take_from_title(&mut self, title: &str) -> Title {
         let mut text = title.to_owned();
+        if text.len() > LINE_BYTES_MAX {
+            return Title { text, maybe: None };
+        }
+        // Brackets in brackets in brackets cost time and mean nothing.
+        if text.matches(['(', '[']).count() > 50 {
+            return Title { text: tidy_title(&text), maybe: None };
+        }
         // In brackets first: "(files: a, b; estimate: 1h)".
         while let Some((start, end)) = bracketed_mark(&text) {
             let mut probe = self.clone();
@@ -82,6 +92,9 @@ impl Marks {
     /// Takes a line that is nothing but marks. Answers whether it was one, and whether it opens a list of files.
     pub(super) fn take_from_line(&mut self, line: &str) -> Line {
         let bare = line.trim();
+        if bare.len() > LINE_BYTES_MAX {
+            return Line::Prose;
+        }
         let bare = ["- ", "* ", "+ "].iter().find_map(|mark| bare.strip_prefix(mark)).unwrap_or(bare).trim();
         let bare = bare.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')).unwrap_or(bare);
         let found = keys_in(bare);
@@ -166,7 +179,8 @@ pub(super) enum Line {
 }
 
 /// `45`, `45m`, `45 min`, `2h`, `1.5h`, `1h30m`, `1d` (eight hours) in minutes.
-fn minutes(text: &str) -> Option<u32> {
+#[allow(clippy::cast_sign_loss)] // clamped above zero
+pub(super) fn minutes(text: &str) -> Option<u32> {
     let text = text.trim().trim_start_matches('~').to_ascii_lowercase().replace(' ', "");
     let mut rest = text.as_str();
     let mut total = 0.0;

@@ -20,15 +20,9 @@ fn drafts(description: &str) -> Vec<TaskDraft> {
 
 /// "id: title <- dependencies | files" of every task.
 fn shown(description: &str) -> Vec<String> {
+    let join = |list: &[String], before: &str| if list.is_empty() { String::new() } else { format!("{before}{}", list.join(" ")) };
     let row = |draft: TaskDraft| {
-        let mut text = format!("{}: {}", draft.id.unwrap(), draft.title);
-        if !draft.depends_on.is_empty() {
-            text += &format!(" <- {}", draft.depends_on.join(" "));
-        }
-        if !draft.files.is_empty() {
-            text += &format!(" | {}", draft.files.join(" "));
-        }
-        text
+        format!("{}: {}{}{}", draft.id.unwrap(), draft.title, join(&draft.depends_on, " <- "), join(&draft.files, " | "))
     };
     drafts(description).into_iter().map(row).collect()
 }
@@ -179,7 +173,7 @@ fn a_test_task_is_added_only_where_none_is_mentioned() {
 #[test]
 fn what_is_wrong_is_said_with_the_tasks_name_and_not_asked_again() {
     let table = [
-        ("- A\n  id: x\n- B\n  id: X", "x", "used twice"),
+        ("- A\n  id: x\n- B\n  id: X", "X", "only by case"),
         ("- A\n  after: 2\n- B\n  after: 1", "task-1", "circle"),
         ("- A\n  files: ../up", "task-1", "not a path"),
         ("- A (agent: nobody)", "task-1", "`nobody`, which is not configured; there is `copilot`, `command`"),
@@ -203,8 +197,23 @@ fn long_texts_are_bounded_without_losing_the_task() {
     assert!(all[0].description.contains(&"long title ".repeat(39)));
     assert!(all[0].description.len() < 64 * 1024);
     assert!(all[0].description.contains("Start.\n(The rest of the story's text is left out here.)"), "no half of a fenced block");
+    // Shapes that would take very long if every part looked at every other.
+    let after = format!("- A\n- B\n  after: {}", "1,".repeat(20_000));
+    let texts = [
+        "- (".to_owned() + &"(".repeat(60_000),
+        format!("- {}", "(id: a)".repeat(8_000)),
+        after,
+        "- a\n".repeat(16_000),
+        "## why\n".repeat(8_000),
+        "id: x ".repeat(10_000),
+    ];
+    let started = std::time::Instant::now();
+    for text in texts {
+        let _ = Outline.propose(&brief(&text));
+    }
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
     let many = "- item\n".repeat(501);
     assert!(propose_checked(&Outline, &brief(&many)).is_err());
-    let most = "- item\n".repeat(500);
+    let most = context + &"- item\n".repeat(500);
     assert_eq!(propose_checked(&Outline, &brief(&most)).unwrap().0.tasks.len(), 500);
 }

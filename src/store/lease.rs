@@ -6,10 +6,27 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+/// Locked by the driver for as long as it lives.
+const LEASE: &str = "lease";
+/// Locked for microseconds by whoever looks at the lease, or makes the database.
+const TURN: &str = "turn.lock";
+
 /// The right to drive one story, held for as long as this value lives.
 #[derive(Debug)]
 pub struct Lease {
-    _file: File,
+    _file: Locked,
+}
+
+/// A locked file, unlocked by name: a process that is being started at this moment holds copies of all our files until it
+/// becomes its program, and closing ours would leave the lock with those.
+#[derive(Debug)]
+pub(super) struct Locked(File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Closing, right after this, does the same unless there are copies.
+        let _ = self.0.unlock();
+    }
 }
 
 /// What the holder of a lease wrote about itself: for people, never to decide.
@@ -21,35 +38,51 @@ pub struct LeaseHolder {
 impl Lease {
     /// Takes the lease of the story whose folder this is, or says who has it.
     pub fn take(folder: &Path, holder: &str) -> Result<Result<Lease, LeaseHolder>, StoreError> {
-        let (path, mut file) = open(folder)?;
+        let _turn = turn(folder)?;
+        let (path, mut file) = open(folder, LEASE)?;
         let failed = |source| StoreError::Lock { path: path.clone(), source };
-        match file.try_lock() {
-            Ok(()) => {
-                file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).map_err(failed)?;
-                Ok(Ok(Lease { _file: file }))
-            }
-            Err(std::fs::TryLockError::WouldBlock) => Ok(Err(read_holder(&mut file))),
-            Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
+        if !was_free(file.try_lock()).map_err(failed)? {
+            return Ok(Err(read_holder(&mut file)));
         }
+        let mut file = Locked(file);
+        file.0.set_len(0).and_then(|()| file.0.write_all(holder.as_bytes())).map_err(failed)?;
+        Ok(Ok(Lease { _file: file }))
     }
 
     /// Who drives the story now, if anybody does.
     pub fn holder(folder: &Path) -> Result<Option<LeaseHolder>, StoreError> {
-        let path = folder.join("lease");
-        if !path.exists() {
+        if !folder.join(LEASE).exists() {
             return Ok(None);
         }
-        let (path, mut file) = open(folder)?;
-        match file.try_lock_shared() {
-            Ok(()) => Ok(None),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(Some(read_holder(&mut file))),
-            Err(std::fs::TryLockError::Error(source)) => Err(StoreError::Lock { path, source }),
+        let _turn = turn(folder)?;
+        let (path, mut file) = open(folder, LEASE)?;
+        let free = was_free(file.try_lock_shared()).map_err(|source| StoreError::Lock { path, source })?;
+        if free {
+            drop(Locked(file));
+            return Ok(None);
         }
+        Ok(Some(read_holder(&mut file)))
     }
 }
 
-fn open(folder: &Path) -> Result<(PathBuf, File), StoreError> {
-    let path = folder.join("lease");
+/// One at a time asks for the lease: asking takes the lock for a moment, and that must not look like a driver to one who
+/// wants to drive. Waits.
+pub(super) fn turn(folder: &Path) -> Result<Locked, StoreError> {
+    let (path, file) = open(folder, TURN)?;
+    file.lock().map_err(|source| StoreError::Lock { path, source })?;
+    Ok(Locked(file))
+}
+
+fn was_free(tried: Result<(), std::fs::TryLockError>) -> io::Result<bool> {
+    match tried {
+        Ok(()) => Ok(true),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(false),
+        Err(std::fs::TryLockError::Error(source)) => Err(source),
+    }
+}
+
+fn open(folder: &Path, name: &str) -> Result<(PathBuf, File), StoreError> {
+    let path = folder.join(name);
     let open = || {
         private_folder(folder)?;
         private_file(&path)

@@ -10,7 +10,7 @@ mod tail;
 pub use lease::{Lease, LeaseHolder, private_folder};
 pub use tail::Tail;
 
-use crate::domain::{Event, Illegal, Recorded, Story, StoryId, Task};
+use crate::domain::{Event, Illegal, Recorded, Story, StoryId, Task, TaskId};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
@@ -60,9 +60,16 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// A handle on the database. Cheap to clone; statements are short and go one at a time.
 #[derive(Clone)]
 pub struct Store {
-    connection: Arc<Mutex<Connection>>,
+    inner: Arc<Mutex<Inner>>,
     home: Arc<PathBuf>,
     woken: Arc<watch::Sender<i64>>,
+}
+
+struct Inner {
+    connection: Connection,
+    /// The story that was appended to last. Used only while the log holds nothing newer: reading the rows of a story of
+    /// 200 tasks costs ten times as much as writing one event.
+    last: Option<Story>,
 }
 
 /// One line of a list of stories.
@@ -80,10 +87,12 @@ impl Store {
         lease::private_folder(home).map_err(|source| failed(source.into()))?;
         lease::private_file(&path).map_err(|source| failed(source.into()))?;
         let mut connection = Connection::open(&path).map_err(|source| failed(source.into()))?;
-        set_up(&mut connection, &path)?;
-        let last: i64 =
-            connection.query_row("select coalesce(max(seq), 0) from event", [], |row| row.get(0)).map_err(sql("read the log"))?;
-        Ok(Store { connection: Arc::new(Mutex::new(connection)), home: Arc::new(home.to_owned()), woken: Arc::new(watch::channel(last).0) })
+        let last = set_up(&mut connection, &path).map_err(|error| match error {
+            error @ StoreError::Newer { .. } => error,
+            error => failed(error.into()),
+        })?;
+        let inner = Inner { connection, last: None };
+        Ok(Store { inner: Arc::new(Mutex::new(inner)), home: Arc::new(home.to_owned()), woken: Arc::new(watch::channel(last).0) })
     }
 
     /// Folder of the database; everything else that Aura keeps lives beside it.
@@ -103,9 +112,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Illegal`] when one of them cannot follow.
     pub fn append(&self, id: StoryId, events: &[Event], at: Timestamp) -> Result<Story> {
-        let mut connection = self.lock();
+        let mut guard = self.lock();
+        let Inner { connection, last } = &mut *guard;
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql("begin"))?;
-        let mut story = load(&tx, id)?;
+        let mut story = match last.take() {
+            Some(story) if story.id == id && is_current(&tx, &story)? => Some(story),
+            Some(_) | None => load(&tx, id)?,
+        };
         for event in events {
             let seq = insert(&tx, id, event, at)?;
             story = Some(match (story, event) {
@@ -117,29 +130,38 @@ impl Store {
         let story = story.ok_or_else(|| StoreError::NoStory(id.to_string()))?;
         project(&tx, &story, events)?;
         tx.commit().map_err(sql("commit"))?;
-        drop(connection);
+        *last = Some(story.clone());
+        drop(guard);
         self.woken.send_replace(story.seq);
         Ok(story)
     }
 
     /// The story as of now.
     pub fn story(&self, id: StoryId) -> Result<Story> {
-        let connection = self.lock();
-        load(&connection, id)?.ok_or_else(|| StoreError::NoStory(id.to_string()))
+        let guard = self.lock();
+        let tx = guard.connection.unchecked_transaction().map_err(sql("begin"))?;
+        match &guard.last {
+            Some(story) if story.id == id && is_current(&tx, story)? => Ok(story.clone()),
+            Some(_) | None => load(&tx, id)?.ok_or_else(|| StoreError::NoStory(id.to_string())),
+        }
     }
 
     /// Resolves a full id, the short form of folder names, or a prefix of six or more characters.
     pub fn find(&self, text: &str) -> Result<StoryId> {
         let wanted = text.trim().to_ascii_lowercase();
-        let plausible = wanted.len() >= 6 && wanted.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-        if !plausible {
+        let digits = wanted.replace('-', "");
+        if digits.len() < 6 || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
             return Err(StoreError::NoStory(text.escape_debug().take(60).collect()));
         }
-        let connection = self.lock();
-        let mut query = connection
-            .prepare_cached("select id from story where substr(id, 1, length(?1)) = ?1 or substr(short, 1, length(?1)) = ?1 limit 5")
+        let guard = self.lock();
+        let mut query = guard
+            .connection
+            .prepare_cached(
+                "select id from story where substr(replace(id, '-', ''), 1, length(?1)) = ?1 or substr(short, 1, length(?1)) = ?1
+                 order by id limit 5",
+            )
             .map_err(sql("find a story"))?;
-        let found: Vec<String> = query.query_map([&wanted], |row| row.get(0)).and_then(Iterator::collect).map_err(sql("find a story"))?;
+        let found: Vec<String> = query.query_map([&digits], |row| row.get(0)).and_then(Iterator::collect).map_err(sql("find a story"))?;
         match found.as_slice() {
             [one] => parse_id(one),
             [] => Err(StoreError::NoStory(wanted)),
@@ -149,19 +171,20 @@ impl Store {
 
     /// Stories, newest first.
     pub fn stories(&self, limit: usize) -> Result<Vec<Story>> {
-        let connection = self.lock();
-        let mut query =
-            connection.prepare_cached("select id from story order by created_at desc, id desc limit ?").map_err(sql("list stories"))?;
+        let guard = self.lock();
+        let tx = guard.connection.unchecked_transaction().map_err(sql("begin"))?;
+        let mut query = tx.prepare_cached("select id from story order by created_at desc, id desc limit ?").map_err(sql("list stories"))?;
         let ids: Vec<String> =
             query.query_map([limit as i64], |row| row.get(0)).and_then(Iterator::collect).map_err(sql("list stories"))?;
-        ids.iter().map(|text| load(&connection, parse_id(text)?)?.ok_or_else(|| StoreError::NoStory(text.clone()))).collect()
+        ids.iter().map(|text| load(&tx, parse_id(text)?)?.ok_or_else(|| StoreError::NoStory(text.clone()))).collect()
     }
 
     /// Events after `seq`, of one story or of all, oldest first.
     pub fn since(&self, story: Option<StoryId>, seq: i64, limit: usize) -> Result<Vec<Recorded>> {
-        let connection = self.lock();
+        let guard = self.lock();
         let story = story.map(|id| id.to_string());
-        let mut query = connection
+        let mut query = guard
+            .connection
             .prepare_cached(
                 "select seq, at, story_id, body from event where seq > ?1 and (?2 is null or story_id = ?2) order by seq limit ?3",
             )
@@ -174,7 +197,7 @@ impl Store {
         rows.map(|row| {
             let (seq, at, story_id, body) = row.map_err(sql("read the log"))?;
             let event = serde_json::from_str(&body).map_err(StoreError::Body)?;
-            let at = at.parse().unwrap_or(Timestamp::UNIX_EPOCH);
+            let at = serde_json::from_value(at.into()).map_err(StoreError::Body)?;
             Ok(Recorded { seq, at, story_id: parse_id(&story_id)?, event })
         })
         .collect()
@@ -182,9 +205,7 @@ impl Store {
 
     /// Position of the last event, of any story.
     pub fn last_seq(&self) -> Result<i64> {
-        let connection = self.lock();
-        let mut query = connection.prepare_cached("select coalesce(max(seq), 0) from event").map_err(sql("read the log"))?;
-        query.query_row([], |row| row.get(0)).map_err(sql("read the log"))
+        last_seq(&self.lock().connection)
     }
 
     /// A reader that yields every event after `seq` for ever.
@@ -206,21 +227,29 @@ impl Store {
         story.ok_or_else(|| StoreError::NoStory(id.to_string()))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         // A panic in another thread left no half-done transaction: rusqlite rolls back on drop.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn set_up(connection: &mut Connection, path: &Path) -> Result<()> {
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(sql("set the busy timeout"))?;
-    connection.pragma_update(None, "journal_mode", "wal").map_err(sql("turn on the write-ahead log"))?;
-    connection.pragma_update(None, "synchronous", "full").map_err(sql("turn on full synchronisation"))?;
-    connection.pragma_update(None, "foreign_keys", "on").map_err(sql("turn on foreign keys"))?;
+/// Makes the tables, unless they are there. Returns the position of the last event.
+fn set_up(connection: &mut Connection, path: &Path) -> Result<i64> {
+    let journal = |c: &Connection| c.query_row("pragma journal_mode", [], |row| row.get::<_, String>(0));
     let version = |c: &Connection| c.query_row("pragma user_version", [], |row| row.get::<_, i64>(0)).map_err(sql("read the version"));
     let refuse_newer = |found| if found > VERSION { Err(StoreError::Newer { path: path.to_owned(), found }) } else { Ok(found) };
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(sql("set the busy timeout"))?;
+    // Before anything is written: what is not ours to change stays as it is.
+    refuse_newer(version(connection)?)?;
+    if journal(connection).map_err(sql("read the journal mode"))? != "wal" {
+        // SQLite does not wait when two do this at once: one of them would be refused.
+        let _turn = lease::turn(path.parent().unwrap_or(path))?;
+        connection.pragma_update(None, "journal_mode", "wal").map_err(sql("turn on the write-ahead log"))?;
+    }
+    connection.pragma_update(None, "synchronous", "full").map_err(sql("turn on full synchronisation"))?;
+    connection.pragma_update(None, "foreign_keys", "on").map_err(sql("turn on foreign keys"))?;
     if refuse_newer(version(connection)?)? == VERSION {
-        return Ok(());
+        return last_seq(connection);
     }
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql("begin"))?;
     // Another process may have migrated while this one waited.
@@ -228,7 +257,20 @@ fn set_up(connection: &mut Connection, path: &Path) -> Result<()> {
         tx.execute_batch(include_str!("schema.sql")).map_err(sql("create the tables"))?;
         tx.pragma_update(None, "user_version", VERSION).map_err(sql("write the version"))?;
     }
-    tx.commit().map_err(sql("commit"))
+    tx.commit().map_err(sql("commit"))?;
+    last_seq(connection)
+}
+
+fn last_seq(connection: &Connection) -> Result<i64> {
+    let mut query = connection.prepare_cached("select coalesce(max(seq), 0) from event").map_err(sql("read the log"))?;
+    query.query_row([], |row| row.get(0)).map_err(sql("read the log"))
+}
+
+/// Whether the log holds nothing about a story that is not folded into it.
+fn is_current(connection: &Connection, story: &Story) -> Result<bool> {
+    let mut query = connection.prepare_cached("select max(seq) from event where story_id = ?").map_err(sql("read the log"))?;
+    let last: Option<i64> = query.query_row([story.id.to_string()], |row| row.get(0)).map_err(sql("read the log"))?;
+    Ok(last == Some(story.seq))
 }
 
 fn insert(tx: &Transaction<'_>, id: StoryId, event: &Event, at: Timestamp) -> Result<i64> {
@@ -236,7 +278,7 @@ fn insert(tx: &Transaction<'_>, id: StoryId, event: &Event, at: Timestamp) -> Re
     let kind = value.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default();
     tx.prepare_cached("insert into event (at, story_id, task_id, kind, body) values (?, ?, ?, ?, ?)")
         .and_then(|mut statement| {
-            statement.execute(params![at.to_string(), id.to_string(), event.task().map(|task| task.as_str()), kind, value.to_string()])
+            statement.execute(params![at.to_string(), id.to_string(), event.task().map(TaskId::as_str), kind, value.to_string()])
         })
         .map_err(sql("append to the log"))?;
     Ok(tx.last_insert_rowid())
@@ -251,7 +293,8 @@ fn project(tx: &Transaction<'_>, story: &Story, events: &[Event]) -> Result<()> 
          on conflict (id) do update set status = ?4, updated_at = ?6, body = ?7",
     )
     .and_then(|mut statement| {
-        let (created, updated) = (story.created_at.to_string(), story.updated_at.to_string());
+        // All digits, so that the order of the text is the order of time.
+        let (created, updated) = (format!("{:.9}", story.created_at), format!("{:.9}", story.updated_at));
         statement.execute(params![id, story.id.short(), story.created.repository, status.as_str(), created, updated, body])
     })
     .map_err(sql("write the story"))?;

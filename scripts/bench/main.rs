@@ -1,0 +1,68 @@
+//! Figures, not tests: `cargo bench --bench aura` measures everything, `cargo bench --bench aura -- status land` some of it.
+//! Every figure that has a rival is measured beside it, in turn, in the same run, and shown as a ratio: machines are noisy.
+
+mod bench_land;
+mod bench_run;
+mod world;
+
+use std::time::{Duration, Instant};
+use world::{World, git};
+
+fn main() {
+    let asked: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let wanted = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
+    let benches: [(&str, fn()); 6] = [
+        ("status", status),
+        ("worktrees", bench_land::worktrees),
+        ("land", bench_land::land),
+        ("latency", bench_run::latency),
+        ("makespan", bench_run::makespan),
+        ("memory", bench_run::memory),
+    ];
+    for (name, bench) in benches {
+        if wanted(name) {
+            println!("\n## {name}");
+            bench();
+        }
+    }
+}
+
+/// Cold start of `aura status --json` beside `git status` on the same repository.
+fn status() {
+    let world = World::with_files(3000);
+    world.aura(&["new", "Bench", "--repository-path", &world.repo_text()]);
+    world.plan(&world::chain(20, 1, 0));
+    let aura = || drop(world.aura(&["status", "latest", "--json"]));
+    let status = || drop(git(&world.repo, &["status", "--porcelain"]));
+    let (aura, git) = in_turn(40, aura, status);
+    show("aura status --json, 20 tasks", &aura);
+    show("git status --porcelain, 3,000 files", &git);
+    println!("ratio of medians: {:.2}", ratio(&aura, &git));
+}
+
+/// Two things measured one after the other, again and again, after one warm-up each.
+fn in_turn(rounds: usize, mut one: impl FnMut(), mut other: impl FnMut()) -> (Vec<Duration>, Vec<Duration>) {
+    let time = |work: &mut dyn FnMut()| {
+        let began = Instant::now();
+        work();
+        began.elapsed()
+    };
+    one();
+    other();
+    (0..rounds).map(|_| (time(&mut one), time(&mut other))).unzip()
+}
+
+fn percentile(times: &[Duration], p: f64) -> Duration {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    sorted[((sorted.len() - 1) as f64 * p).round() as usize]
+}
+
+fn show(what: &str, times: &[Duration]) {
+    let ms = |p| percentile(times, p).as_secs_f64() * 1000.0;
+    println!("{what}: p50 {:.1} ms, p99 {:.1} ms, min {:.1} ms, n {}", ms(0.5), ms(0.99), ms(0.0), times.len());
+}
+
+fn ratio(a: &[Duration], b: &[Duration]) -> f64 {
+    percentile(a, 0.5).as_secs_f64() / percentile(b, 0.5).as_secs_f64()
+}

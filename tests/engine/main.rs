@@ -1,0 +1,22 @@
+//! The engine, driven through the real program on real repositories by scripted agents.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::exit)]
+
+#[path = "../support/script.rs"]
+mod script;
+#[path = "../support/world.rs"]
+mod world;
+
+mod gates;
+mod order;
+mod trouble;
+
+/// Not a test: the agent of the others. See `support/script.rs`.
+#[test]
+fn scripted_agent_entry() {
+    if let Some(folder) = std::env::var_os("AURA_TEST_AGENT")
+        && std::env::var_os("AURA_TASK").is_some()
+    {
+        script::act(std::path::Path::new(&folder));
+    }
+}
