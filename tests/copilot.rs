@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use uuid::Uuid;
 
 const AURA: &str = env!("CARGO_BIN_EXE_aura");
@@ -104,6 +105,21 @@ impl Bench {
         self.start("task-1", steps, new_session(), false).settle()
     }
 
+    /// A tool that says so when it runs, and then is busy for longer than any test. Saying it goes through a named pipe:
+    /// nobody has to look again and again.
+    fn busy(&self) -> Value {
+        let made = std::process::Command::new("mkfifo").arg(self.dir.path().join("busy")).status().unwrap();
+        assert!(made.success());
+        json!({ "sh": "echo busy > ../../busy; sleep 600" })
+    }
+
+    fn until_busy(&self) {
+        let (tell, told) = mpsc::channel();
+        let pipe = self.dir.path().join("busy");
+        thread::spawn(move || tell.send(fs::read_to_string(pipe)));
+        assert_eq!(told.recv_timeout(PATIENCE).expect("the tool runs").unwrap(), "busy\n");
+    }
+
     /// Nothing that an attempt started is left.
     fn assert_swept(&self) {
         assert_eq!(proc::sweep(&self.cookie), 0, "processes were left");
@@ -140,20 +156,6 @@ fn new_session() -> SessionId {
 
 fn complete(summary: &str) -> Value {
     json!({ "call": "task_complete", "args": { "summary": summary } })
-}
-
-/// Waits for a file that a step writes.
-fn until_there(path: &Path) {
-    let give_up = Instant::now() + PATIENCE;
-    while !path.exists() {
-        assert!(Instant::now() < give_up, "{} did not appear", path.display());
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// A tool that is busy for longer than any test.
-fn busy() -> Value {
-    json!({ "sh": "echo $$ > busy.txt; sleep 600" })
 }
 
 #[test]
@@ -256,8 +258,8 @@ fn a_model_that_hangs_is_a_stall() {
 #[test]
 fn a_graceful_stop_is_an_interruption_and_its_tools_end_too() {
     let Some(bench) = Bench::new() else { return };
-    let running = bench.start("task-1", &json!([busy(), complete("Never.")]), new_session(), false);
-    until_there(&bench.worktree("task-1").join("busy.txt"));
+    let running = bench.start("task-1", &json!([bench.busy(), complete("Never.")]), new_session(), false);
+    bench.until_busy();
     running.job.stop(Stop::Graceful).unwrap();
     let attempt = running.settle();
     assert_eq!((attempt.verdict.outcome, attempt.end.exit), (Outcome::Interrupted, JobExit::Stopped));
@@ -269,9 +271,9 @@ fn a_graceful_stop_is_an_interruption_and_its_tools_end_too() {
 fn a_killed_agent_goes_on_in_the_same_session() {
     let Some(bench) = Bench::new() else { return };
     let session = new_session();
-    let steps = json!([{ "write": "first.txt", "content": "1\n", "say": "The secret word is plum." }, busy()]);
+    let steps = json!([{ "write": "first.txt", "content": "1\n", "say": "The secret word is plum." }, bench.busy()]);
     let running = bench.start("task-1", &steps, session, false);
-    until_there(&bench.worktree("task-1").join("busy.txt"));
+    bench.until_busy();
     running.kill();
     let attempt = running.settle();
     assert_eq!(attempt.verdict.outcome, Outcome::Crashed { detail: "signal 9".into() });
@@ -305,6 +307,19 @@ fn a_sub_agents_words_are_not_the_tasks() {
     assert_eq!((attempt.verdict.outcome, attempt.verdict.summary.as_str()), (Outcome::Done, "I ask."));
     assert_eq!(bench.read("helper.txt").as_deref(), Some("helped\n"), "{}", attempt.transcript);
     assert!(attempt.transcript.contains("I am the helper."));
+}
+
+#[test]
+fn what_it_prints_piece_by_piece_is_not_stored() {
+    let Some(mut bench) = Bench::new() else { return };
+    bench.config.extra_args = vec!["--stream".into(), "on".into()];
+    let attempt = bench.run(&json!([{ "sh": "for n in 1 2 3; do echo line $n; done", "say": "I count." }, complete("Counted.")]));
+    assert_eq!((attempt.verdict.outcome, attempt.verdict.summary.as_str()), (Outcome::Done, "Counted."));
+    assert!(bench.model.requests().iter().all(|request| request.stream));
+    let kinds: Vec<Value> = attempt.transcript.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["type"].clone()).collect();
+    assert!(kinds.iter().any(|kind| kind == "assistant.message"), "{kinds:?}");
+    let is_piece = |kind: &str| kind.contains("delta") || kind.contains("partial") || kind == "tool.shell_output";
+    assert!(!kinds.iter().any(|kind| is_piece(kind.as_str().unwrap())), "{kinds:?}");
 }
 
 #[test]

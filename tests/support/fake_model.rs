@@ -310,7 +310,7 @@ fn exchange(mut out: &TcpStream, (method, path, body): Asked, shared: &Shared) -
         shared.lock().requests.push(request.clone());
         shared.changed.notify_all();
     }
-    let step = match (shared.hook)(&request).map(Ok).unwrap_or_else(|| choose(&request, shared)) {
+    let step = match (shared.hook)(&request).map_or_else(|| choose(&request, shared), Ok) {
         Ok(step) => step,
         Err(fault) => return reply(&mut out, 400, &BTreeMap::new(), &json!({ "error": { "message": fault } })),
     };
@@ -401,7 +401,8 @@ fn receive(reader: &mut impl BufRead) -> io::Result<Option<Asked>> {
 
 fn reply(out: &mut impl Write, status: u16, headers: &BTreeMap<String, String>, body: &Value) -> io::Result<Line> {
     let body = body.to_string();
-    let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let more: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let more = more.concat();
     let length = body.len();
     write!(out, "HTTP/1.1 {status} Scripted\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{more}\r\n{body}")?;
     out.flush()?;

@@ -219,8 +219,7 @@ impl World {
     pub fn attempts(&self, task: &str) -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
         let ended = self.events_of_task("attemptEnded", task);
-        let result =
-            |n: &Value| ended.iter().rev().find(|event| event["attempt"] == *n).map_or("-".into(), |e| text(&e["outcome"]["result"]));
+        let result = |n: &Value| ended.iter().rev().find(|event| event["attempt"] == *n).map_or("-".into(), |e| text(&e["outcome"]["result"]));
         let started = self.events_of_task("attemptStarted", task);
         started.iter().map(|event| (text(&event["purpose"]["purpose"]), result(&event["attempt"]))).collect()
     }
@@ -328,9 +327,7 @@ impl World {
     }
     /// The process whose command line holds these words.
     pub fn process(&self, words: &str) -> u32 {
-        self.until(&format!("a process `{words}`"), || {
-            self.processes().into_iter().find(|(_, line)| line.contains(words)).map(|(pid, _)| pid)
-        })
+        self.until(&format!("a process `{words}`"), || self.processes().into_iter().find(|(_, line)| line.contains(words)).map(|(pid, _)| pid))
     }
 
     /// What holds at the end of every test: no process is left, the log folds to what is stored, every task landed once for
