@@ -22,7 +22,7 @@ fn brief(description: &str) -> PlanBrief {
 }
 
 fn outlined(description: &str) -> Vec<TaskDraft> {
-    Outline.propose(&brief(description)).map(|proposal| proposal.drafts).unwrap_or_else(|error| panic!("{error}: {description}"))
+    Outline.propose(&brief(description)).map_or_else(|error| panic!("{error}: {description}"), |proposal| proposal.drafts)
 }
 
 #[test]
@@ -45,6 +45,28 @@ fn the_table_that_messages_name_is_a_table_of_the_file() {
     for text in named {
         let table = text.split_inclusive(']').next().unwrap().replace("NAME", "mine");
         assert!(configured(&format!("{table}\nkind = 'outline'\n")).is_ok(), "{table} is said, and refused in aura.toml");
+    }
+}
+
+#[test]
+fn settings_that_a_kind_has_no_use_for_are_refused() {
+    for (kind, setting) in [
+        ("", "model = 'm'"),
+        ("kind = 'outline'", "base_url = 'http://localhost:1/v1'"),
+        ("kind = 'outline'", "api_key_env = 'MINE'"),
+        ("kind = 'copilot'", "model = 'm'"),
+        ("kind = 'copilot'", "base_url = 'http://localhost:1/v1'"),
+    ] {
+        let config = planner_of(&format!("[planners.mine]\n{kind}\n{setting}\n"));
+        let ask: aura::planner::Ask = Box::new(|_: &str| Ok(String::new()));
+        match build(&config, Given { api_key: None, ask: Some(ask) }) {
+            Err(PlannerError::Config { detail }) => {
+                let key = setting.split(' ').next().unwrap();
+                assert!(detail.contains(&format!("`{key}`")) && detail.contains("kind"), "{detail}");
+            }
+            Err(other) => panic!("{kind} {setting}: {other}"),
+            Ok(planner) => panic!("{kind} {setting}: silently the {} planner", planner.name()),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::world::{World, git};
 use crate::{in_turn, ratio, show};
 use aura::domain::{
     AttemptEnded, AttemptStarted, Event, Landable, Mode, Oid, Outcome, Plan, PlanAccepted, Purpose, RunId, Scope, SessionId, Story,
-    StoryCreated, StoryId, TaskAccepted, TaskDraft, Usage,
+    StoryCreated, StoryId, Task, TaskAccepted, TaskDraft, Usage,
 };
 use aura::git::{At, Expect, Landed, Repo};
 use jiff::Timestamp;
@@ -153,5 +153,5 @@ fn permits(heads: &[Oid], base: &Oid) -> Vec<Landable> {
     }
     let story = Story::create(id, created, at, 0);
     let story = events.iter().fold(story, |story, event| story.apply(event, at, 0).expect("a legal move"));
-    story.tasks.iter().filter_map(|task| task.landable()).collect()
+    story.tasks.iter().filter_map(Task::landable).collect()
 }

@@ -1,5 +1,6 @@
 //! Figures, not tests: `cargo bench --bench aura` measures everything, `cargo bench --bench aura -- status land` some of it.
 //! Every figure that has a rival is measured beside it, in turn, in the same run, and shown as a ratio: machines are noisy.
+#![allow(clippy::print_stdout, clippy::cast_sign_loss)] // Figures are printed, and counts are small.
 
 mod bench_land;
 mod bench_run;

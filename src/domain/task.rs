@@ -271,6 +271,12 @@ impl Task {
                 self.forget_counts();
                 Work::Pending { next: Purpose::Repair { commit: commit.clone() } }
             }
+            // Its repair is under way since an earlier run, and that is what was to be asked for.
+            (state @ (Work::Pending { .. } | Work::Running { .. } | Work::Accepted { .. }), Event::CulpritFound { .. })
+                if self.has_landed() =>
+            {
+                state
+            }
             (Work::Pending { .. } | Work::Accepted { .. }, Event::RepairFailed { .. }) if self.has_landed() => self.back_to_landed(),
             (Work::Failed { .. } | Work::Skipped { .. }, Event::TaskRetried { .. } | Event::RunRequested { .. }) => self.fresh(),
             (Work::Pending { next: Purpose::Repair { .. } }, Event::RunRequested { .. }) => self.back_to_landed(),

@@ -22,7 +22,7 @@ pub struct PlannerConfig {
     /// Name of the environment variable that holds the key, never the key. Default: `OPENAI_API_KEY` where no
     /// `base_url` is given, else none.
     pub api_key_env: Option<String>,
-    /// For one whole answer, waiting for rate limits included. Default 300, at most 3600.
+    /// Of an endpoint: for one whole answer, waiting for rate limits included. Default 300, at most 3600.
     pub timeout_s: Option<u64>,
 }
 
@@ -68,6 +68,23 @@ impl PlannerConfig {
         }
     }
 
+    /// A setting that this kind ignores was meant for another: a model's name without `kind` must not plan without the model.
+    fn refuse_unused(&self) -> Result<(), PlannerError> {
+        let given = [
+            ("base_url", self.base_url.is_some()),
+            ("model", self.model.is_some()),
+            ("api_key_env", self.api_key_env.is_some()),
+            ("timeout_s", self.timeout_s.is_some()),
+        ];
+        match (self.kind, given.iter().find(|(_, given)| *given)) {
+            (PlannerKind::OpenAi, _) | (_, None) => Ok(()),
+            (kind @ (PlannerKind::Outline | PlannerKind::Copilot), Some((key, _))) => {
+                let detail = format!("the `{}` planner has no `{key}`; for an endpoint set `kind = \"openai\"`", kind.name());
+                Err(PlannerError::Config { detail })
+            }
+        }
+    }
+
     /// How long one answer may take.
     #[must_use]
     pub fn timeout(&self) -> Duration {
@@ -90,6 +107,7 @@ pub struct Given {
 /// [`PlannerError::Config`] for values that cannot work, [`PlannerError::NeedsLogin`] for a key that is not there.
 pub fn build(config: &PlannerConfig, given: Given) -> Result<Box<dyn Planner>, PlannerError> {
     let refuse = |detail: &str| PlannerError::Config { detail: detail.to_owned() };
+    config.refuse_unused()?;
     match config.kind {
         PlannerKind::Outline => Ok(Box::new(Outline)),
         PlannerKind::Copilot => {

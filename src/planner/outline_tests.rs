@@ -211,7 +211,7 @@ fn long_texts_are_bounded_without_losing_the_task() {
     for text in texts {
         let _ = Outline.propose(&brief(&text));
     }
-    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
     let many = "- item\n".repeat(501);
     assert!(propose_checked(&Outline, &brief(&many)).is_err());
     let most = context + &"- item\n".repeat(500);

@@ -288,6 +288,19 @@ fn blame_is_laid_once_and_only_on_a_red_gate() {
     nobody.refuses(found, "`culpritFound` cannot follow a story that seeks no culprit there");
 }
 
+/// A repair that met a conflict goes on in the next run, where the gate may find the same culprit before it lands.
+#[test]
+fn a_task_under_repair_can_be_found_to_blame_again() {
+    let conflicted = Tale::running().landed().culprit().accepted();
+    let (attempt, tip) = (conflicted.number(), conflicted.story.tip.commit.clone());
+    let conflicted = conflicted.tell(Event::LandingConflicted { task: id(1), attempt, tip, paths: vec!["a".into()] });
+    let next_run = conflicted.run_ended(RunOutcome::Cancelled).tell(run_requested());
+    let blamed = next_run.culprit();
+    assert_eq!(name_of(blamed.story.task(&id(1)).unwrap()), "pending to resolve");
+    assert_eq!(blamed.story.gates.red.as_ref().unwrap().culprit, Culprit::Task { task: id(1) });
+    blamed.landed().gated(Verdict::Passed);
+}
+
 #[test]
 fn nothing_is_squashed_that_the_gate_does_not_allow() {
     let squash = |tale: &Tale| Event::Squashed { base: oid("base"), tip: tale.story.tip.commit.clone(), commit: oid("squashed") };

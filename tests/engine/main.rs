@@ -7,8 +7,11 @@ mod script;
 #[path = "../support/world.rs"]
 mod world;
 
+mod crash;
+mod evidence;
 mod gates;
 mod order;
+mod stop;
 mod trouble;
 
 /// Not a test: the agent of the others. See `support/script.rs`.

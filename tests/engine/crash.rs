@@ -1,0 +1,180 @@
+//! `kill -9` of anything at any moment: the next run goes on, and comes to the same end.
+
+use crate::script::{Step, append, hold, replace, touch, write};
+use crate::world::{World, kill, said, task};
+use serde_json::json;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+fn results(world: &World, id: &str) -> Vec<String> {
+    world.attempts(id).into_iter().map(|(purpose, result)| format!("{purpose}: {result}")).collect()
+}
+
+#[test]
+fn agents_outlive_their_driver_and_the_next_one_attends_to_them() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[]), task("b", &["a"])]);
+    world.script("a", "work", vec![touch("a runs"), hold("go"), write("a.txt", "a\n")]);
+    world.detach();
+    world.await_touch("a runs");
+    let driver = world.process(" drive ");
+    kill("-KILL", driver);
+    world.until("the driver is dead", || world.processes().iter().all(|(pid, _)| *pid != driver).then_some(()));
+    let status = world.status();
+    assert_eq!((&status["status"], &status["run"]["driven"]), (&json!("Running"), &json!(false)));
+    let joined = world.detach();
+    assert_eq!((joined.code, &joined.json["started"]), (0, &json!(false)), "{}", joined.json);
+    world.release("go");
+    world.await_end(1);
+    assert_eq!(results(&world, "a"), ["work: done"]);
+    assert_eq!(world.status()["isComplete"], true);
+    world.close();
+}
+
+#[test]
+fn an_agent_that_ends_while_nobody_drives_is_settled_by_the_next_driver() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[])]);
+    world.script("a", "work", vec![touch("a runs"), hold("go"), write("a.txt", "a\n")]);
+    world.detach();
+    world.await_touch("a runs");
+    kill("-KILL", world.process(" drive "));
+    world.release("go");
+    world.until("nobody is left", || world.processes().is_empty().then_some(()));
+    world.run_well();
+    assert_eq!(results(&world, "a"), ["work: done"]);
+    world.close();
+}
+
+#[test]
+fn who_waits_for_a_run_sees_its_end_though_the_driver_is_killed() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[])]);
+    world.script("a", "work", vec![touch("a runs"), hold("go"), write("a.txt", "a\n")]);
+    let run = world.spawn(&["run", &world.id, "--all", "--json"]);
+    world.await_touch("a runs");
+    kill("-KILL", world.process(" drive "));
+    world.release("go");
+    let end = said(run);
+    assert_eq!((end.code, &end.json["isComplete"]), (0, &json!(true)), "{}", end.json);
+    world.close();
+}
+
+#[test]
+fn a_supervisor_that_dies_takes_its_agent_along_and_the_task_is_resumed() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[])]);
+    world.script("a", "work", vec![write("a.txt", "half\n"), Step::Linger, touch("a runs"), Step::Hang]);
+    world.script("a", "resume", vec![append("a.txt", "whole\n")]);
+    world.detach();
+    world.await_touch("a runs");
+    kill("-KILL", world.process(" supervise "));
+    world.await_end(1);
+    assert_eq!(results(&world, "a"), ["work: interrupted", "resume: done"]);
+    assert_eq!(world.landed("a.txt"), "half\nwhole");
+    world.close();
+}
+
+#[test]
+fn a_worktree_that_was_never_filled_is_not_taken_for_the_agents_work() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[])]);
+    // A git that stops in the middle of filling a task's worktree, until the test has killed its driver.
+    let git = which("git");
+    let stuck = format!(
+        "#!/bin/sh\ncase \"$GIT_WORK_TREE $*\" in */tasks/*'read-tree --reset'*)\n  if ! test -e \"$AURA_TEST_AGENT/killed\"; then touch \"$AURA_TEST_AGENT/filling\"; exec sleep 60; fi;;\nesac\nexec {git} \"$@\"\n"
+    );
+    let wrapper = world.path("bin/git");
+    fs::write(&wrapper, stuck).unwrap();
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    world.detach();
+    world.await_touch("filling");
+    let driver = world.process(" drive ");
+    world.release("killed");
+    kill("-KILL", driver);
+    world.run_well();
+    fs::remove_file(wrapper).unwrap();
+    assert_eq!(world.landed("base.txt"), "one\ntwo\nthree\nfour\nfive", "{}", world.story_so_far());
+    assert_eq!(world.landed("a.txt"), "a");
+    // The agent never ran, so the one that does is told its whole task.
+    let last = world.events_of_task("attemptStarted", "a").pop().unwrap();
+    let prompt = fs::read_to_string(format!("{}/prompt.md", last["job"].as_str().unwrap())).unwrap();
+    assert!(prompt.contains("Do what a says."), "{prompt}");
+    world.close();
+}
+
+fn which(name: &str) -> String {
+    which::which(name).unwrap().display().to_string()
+}
+
+/// A story with everything in it: dependencies, a conflict, a red gate with its repair, a failure that is tried again.
+fn eventful() -> World {
+    let mut world = World::new();
+    world.story(vec![task("a", &[]), task("b", &[]), task("c", &["a"]), task("d", &["b", "c"])]);
+    world.script("a", "work", vec![replace("base.txt", "three", "three, a")]);
+    world.script("b", "work", vec![replace("base.txt", "three", "three, b")]);
+    for id in ["a", "b"] {
+        world.script(id, "resolve", vec![Step::Sh("printf 'one\\ntwo\\nthree, a, b\\nfour\\nfive\\n' > base.txt".into())]);
+    }
+    world.script("c", "work", vec![write("c.txt", "BROKEN\n")]);
+    world.script("c", "repair", vec![write("c.txt", "sound\n")]);
+    world.script("d", "#1", vec![Step::Exit(1)]);
+    world
+}
+
+#[test]
+fn a_driver_killed_at_any_event_changes_nothing_about_the_end() {
+    let whole = eventful();
+    whole.run_well();
+    whole.close();
+    let (tree, events) = (whole.git(&["rev-parse", &format!("{}^{{tree}}", whole.branch())]), whole.events().len());
+    // One life for each few events, until there are no more; every second one also loses a supervisor.
+    for first in [6, 9, 12] {
+        let world = eventful();
+        let mut at = first;
+        let mut lives = 0;
+        world.detach();
+        while at < events + 20 {
+            let reached = world.until("the log grows or the run ends", || {
+                let log = world.events();
+                let over = log.last().is_some_and(|event| event["kind"] == "runEnded");
+                if over { Some(false) } else { (log.len() >= at).then_some(true) }
+            });
+            if !reached {
+                break;
+            }
+            if let Some((pid, _)) = world.processes().iter().find(|(_, line)| line.contains(" drive ")) {
+                kill("-KILL", *pid);
+                lives += 1;
+            }
+            world.until("nobody drives", || world.processes().iter().all(|(_, line)| !line.contains(" drive ")).then_some(()));
+            world.detach();
+            at = world.events().len() + 3;
+        }
+        assert!(lives > 2, "the driver was killed {lives} times only");
+        world.await_end(1);
+        if world.status()["isComplete"] != true {
+            world.run_well();
+        }
+        let end = world.git(&["rev-parse", &format!("{}^{{tree}}", world.branch())]);
+        assert_eq!(end, tree, "{}", world.story_so_far());
+        let landings = world.events_of("taskLanded").len();
+        let line = world.git(&["log", "--first-parent", "--format=%s", &format!("main..{}", world.branch())]);
+        assert_eq!(line.lines().filter(|line| line.starts_with("Land ")).count(), landings, "{line}\n{}", world.story_so_far());
+        world.close();
+    }
+}
+
+#[test]
+fn two_who_ask_for_a_run_at_the_same_moment_get_the_same_one() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[]), task("b", &[])]);
+    let children: Vec<_> = (0..4).map(|_| world.spawn(&["run", &world.id, "--all", "--json"])).collect();
+    let ends: Vec<_> = children.into_iter().map(said).collect();
+    for end in &ends {
+        assert_eq!((end.code, &end.json["isComplete"]), (0, &json!(true)), "{}", end.json);
+    }
+    assert_eq!(world.events_of("runRequested").len(), 1);
+    assert_eq!(world.events_of("attemptStarted").len(), 2);
+    world.close();
+}

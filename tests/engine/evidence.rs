@@ -1,0 +1,165 @@
+//! What an agent leaves is judged by the repository, whatever the agent says and whatever it did with git.
+
+use crate::script::{Step, append, git, say, write};
+use crate::world::{World, task};
+use serde_json::json;
+
+fn purposes(world: &World, id: &str) -> Vec<String> {
+    world.attempts(id).into_iter().map(|(purpose, result)| format!("{purpose}: {result}")).collect()
+}
+
+#[test]
+fn done_without_a_change_is_asked_once_more_and_then_fails() {
+    let mut world = World::new();
+    world.story(vec![task("idle", &[]), task("lazy", &[]), task("needless", &[]), task("other", &[])]);
+    world.script("idle", "work", vec![say("All done!")]);
+    world.script("lazy", "work", vec![say("All done!")]);
+    world.script("lazy", "nochange", vec![write("lazy.txt", "after all\n")]);
+    world.script("needless", "work", vec![say("NO CHANGE NEEDED: it is there already.")]);
+    assert_eq!(world.run().code, 1);
+    assert_eq!(purposes(&world, "idle"), ["work: noChange", "noChange: noChange"]);
+    assert_eq!(world.task_status("idle")["status"], "Failed");
+    assert_eq!(purposes(&world, "lazy"), ["work: noChange", "noChange: done"]);
+    assert_eq!(world.landed("lazy.txt"), "after all");
+    assert_eq!(purposes(&world, "needless"), ["work: done"]);
+    assert_eq!(world.task_status("needless")["status"], "Completed");
+    world.close();
+}
+
+#[test]
+fn whatever_an_agent_does_with_git_its_content_lands() {
+    let mut world = World::new();
+    let ways: Vec<(&str, Vec<Step>)> = vec![
+        ("commits", vec![write("commits.txt", "x\n"), git(&["add", "-A"]), git(&["commit", "-qm", "mine"])]),
+        ("leaves", vec![write("leaves.txt", "x\n"), write("deep/er/leaves.txt", "x\n")]),
+        (
+            "both",
+            vec![
+                write("both.txt", "x\n"),
+                git(&["add", "-A"]),
+                git(&["commit", "-qm", "mine"]),
+                write("both2.txt", "x\n"),
+                append("both.txt", "y\n"),
+            ],
+        ),
+        (
+            "switches",
+            vec![
+                git(&["checkout", "-qb", "elsewhere"]),
+                write("switches.txt", "x\n"),
+                git(&["add", "-A"]),
+                git(&["commit", "-qm", "mine"]),
+            ],
+        ),
+        (
+            "detaches",
+            vec![git(&["checkout", "-q", "--detach"]), write("detaches.txt", "x\n"), git(&["add", "-A"]), git(&["commit", "-qm", "mine"])],
+        ),
+        ("amends", vec![write("amends.txt", "x\n"), git(&["add", "-A"]), git(&["commit", "-q", "--amend", "-m", "rewritten"])]),
+        (
+            "resets",
+            vec![
+                write("resets.txt", "x\n"),
+                git(&["add", "-A"]),
+                git(&["commit", "-qm", "mine"]),
+                git(&["reset", "-q", "--soft", "HEAD~1"]),
+            ],
+        ),
+        ("stages", vec![write("stages.txt", "x\n"), git(&["add", "-A"])]),
+        (
+            "merges",
+            vec![
+                write("merges.txt", "x\n"),
+                git(&["add", "-A"]),
+                git(&["commit", "-qm", "m"]),
+                git(&["merge", "-q", "--no-ff", "-m", "m2", "main"]),
+            ],
+        ),
+    ];
+    world.story(ways.iter().map(|(id, _)| task(id, &[])).collect());
+    for (id, steps) in &ways {
+        world.script(id, "work", steps.clone());
+    }
+    world.run_well();
+    for (id, _) in &ways {
+        assert!(world.landed(&format!("{id}.txt")).starts_with('x'), "{id}");
+        assert_eq!(world.attempts(id).len(), 1, "{id}");
+    }
+    assert_eq!((world.landed("both2.txt"), world.landed("both.txt")), ("x".into(), "x\ny".into()));
+    assert_eq!(world.landed("deep/er/leaves.txt"), "x");
+    world.close();
+}
+
+#[test]
+fn an_agent_that_leaves_its_base_undoes_nothing_of_what_has_landed() {
+    let mut world = World::new();
+    let ids = ["hard", "fresh", "back", "older"];
+    let mut tasks = vec![task("first", &[])];
+    tasks.extend(ids.map(|id| task(id, &["first"])));
+    world.story(tasks);
+    world.script("first", "work", vec![write("first.txt", "first\n")]);
+    world.script("hard", "work", vec![git(&["reset", "-q", "--hard", "main"]), write("hard.txt", "x\n")]);
+    world.script(
+        "fresh",
+        "work",
+        vec![git(&["checkout", "-qb", "from-main", "main"]), write("fresh.txt", "x\n"), git(&["add", "-A"]), git(&["commit", "-qm", "x"])],
+    );
+    world.script("back", "work", vec![git(&["checkout", "-q", "--detach", "main"]), write("back.txt", "x\n")]);
+    // One that has nothing to show for it is asked again, in a tree that is whole.
+    world.script("older", "work", vec![git(&["reset", "-q", "--hard", "main"])]);
+    world.script("older", "nochange", vec![write("older.txt", "x\n")]);
+    world.run_well();
+    for id in ids {
+        assert_eq!(world.landed(&format!("{id}.txt")), "x", "{id}");
+    }
+    assert_eq!(world.landed("first.txt"), "first", "{}", world.story_so_far());
+    world.close();
+}
+
+#[test]
+fn a_file_that_an_agent_removes_is_removed_and_ignored_files_stay_out() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[])]);
+    world.script("a", "work", vec![Step::Remove("base.txt".into()), write("target/out.bin", "junk\n"), write("a b ü.txt", "x\n")]);
+    world.run_well();
+    let files = world.git(&["-c", "core.quotePath=false", "ls-tree", "-r", "--name-only", &world.branch()]);
+    assert_eq!(files.lines().collect::<Vec<_>>(), [".gitignore", "a b ü.txt"]);
+    world.close();
+}
+
+#[test]
+fn a_repository_inside_is_refused_with_its_name_and_tried_again() {
+    let mut world = World::new();
+    world.story(vec![task("nests", &[])]);
+    world.script("nests", "work", vec![Step::Nested("vendor/lib".into()), write("beside.txt", "x\n")]);
+    world.script("nests", "retry", vec![write("plain.txt", "x\n")]);
+    world.run_well();
+    let first = &world.events_of_task("attemptEnded", "nests")[0];
+    assert_eq!(first["outcome"]["result"], "refused", "{first}");
+    assert!(first["outcome"]["detail"].as_str().unwrap().contains("vendor/lib"), "{first}");
+    assert_eq!(world.at(first["rescue"].as_str().unwrap(), "beside.txt"), "x");
+    assert_eq!(world.landed("plain.txt"), "x");
+    world.close();
+}
+
+#[test]
+fn changes_outside_the_claim_are_reported() {
+    let mut world = World::new();
+    let mut wide = task("wide", &[]);
+    wide["files"] = json!(["src/", "wide.txt"]);
+    world.story(vec![wide]);
+    world.script("wide", "work", vec![write("src/a.txt", "x\n"), write("wide.txt", "x\n"), write("other.txt", "x\n")]);
+    world.run_well();
+    assert_eq!(world.task_status("wide")["outsideClaim"], json!(["other.txt"]));
+    assert_eq!(world.landed("other.txt"), "x");
+    world.close();
+}
+
+#[test]
+fn what_an_agent_leaves_running_is_ended() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[])]);
+    world.script("a", "work", vec![Step::Linger, write("a.txt", "x\n")]);
+    world.run_well();
+    world.close();
+}
