@@ -74,8 +74,7 @@ impl Bench {
         let prompt_file = folder.join("prompt.md");
         // A prompt that would be an option, if it ever came to the command line.
         let prompt = format!("--help me with {task}, attempt {number}. {}", script(steps));
-        let brief =
-            Brief { worktree: &worktree, prompt: &prompt, prompt_file: &prompt_file, session, resume, task, files: &folder };
+        let brief = Brief { worktree: &worktree, prompt: &prompt, prompt_file: &prompt_file, session, resume, task, files: &folder };
         let launch = agent.launch(&brief);
         fs::write(&prompt_file, &launch.stdin).unwrap();
         let spec = JobSpec {
@@ -147,7 +146,15 @@ fn a_task_is_done_when_the_agent_says_so() {
         { "sh": "cat hello.txt > copy.txt" },
         complete("Wrote a greeting."),
     ]));
-    eprintln!("{:?}\n{}", bench.model.requests()[0].messages[0].text.lines().filter(|l| l.to_lowercase().contains("working dir") || l.contains("cwd")).collect::<Vec<_>>(), attempt.transcript);
+    eprintln!(
+        "{:?}\n{}",
+        bench.model.requests()[0].messages[0]
+            .text
+            .lines()
+            .filter(|l| l.to_lowercase().contains("working dir") || l.contains("cwd"))
+            .collect::<Vec<_>>(),
+        attempt.transcript
+    );
     assert_eq!((attempt.verdict.outcome, attempt.verdict.summary.as_str()), (Outcome::Done, "Wrote a greeting."));
     assert_eq!(bench.read("copy.txt").as_deref(), Some("hi you\n"));
 }

@@ -82,7 +82,7 @@ fn a_worktree_that_was_never_filled_is_not_taken_for_the_agents_work() {
     // A git that stops in the middle of filling a task's worktree, until the test has killed its driver.
     let git = which("git");
     let stuck = format!(
-        "#!/bin/sh\ncase \"$GIT_WORK_TREE $*\" in */tasks/*'read-tree --reset'*)\n  if ! test -e \"$AURA_TEST_AGENT/killed\"; then touch \"$AURA_TEST_AGENT/filling\"; exec sleep 60; fi;;\nesac\nexec {git} \"$@\"\n"
+        "#!/bin/sh\ncase \"$GIT_WORK_TREE $*\" in */tasks/*'read-tree --reset'*)\n  if ! test -e \"$AURA_TEST_AGENT/killed\"; then touch \"$AURA_TEST_AGENT/filling\"; while kill -0 $PPID 2>/dev/null; do sleep 0.02; done; exit 1; fi;;\nesac\nexec {git} \"$@\"\n"
     );
     let wrapper = world.path("bin/git");
     fs::write(&wrapper, stuck).unwrap();

@@ -70,8 +70,7 @@ fn the_longest_chain_goes_first_and_parallelism_is_kept() {
     world.story(tasks);
     let said = world.aura(&["run", &world.id, "--all", "-n", "1", "--json"]);
     assert_eq!(said.code, 0, "{}", said.json);
-    let started: Vec<String> =
-        world.events_of("attemptStarted").iter().map(|event| event["task"].as_str().unwrap().to_owned()).collect();
+    let started: Vec<String> = world.events_of("attemptStarted").iter().map(|event| event["task"].as_str().unwrap().to_owned()).collect();
     assert_eq!(started, ["long", "middle", "short", "last"]);
     let mut running = 0;
     for event in world.events() {

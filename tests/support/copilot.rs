@@ -25,7 +25,8 @@ impl Copilot {
         match FOUND.get_or_init(install) {
             Ok(copilot) => Some(copilot),
             Err(why) => {
-                let required = ["CI", "AURA_REQUIRE_COPILOT"].iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+                let required =
+                    ["CI", "AURA_REQUIRE_COPILOT"].iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
                 assert!(!required, "Copilot CLI {VERSION} is required here and {why}");
                 eprintln!("SKIPPED: Copilot CLI {VERSION}: {why}. AURA_REQUIRE_COPILOT=1 makes this a failure.");
                 None
@@ -101,5 +102,9 @@ fn install() -> Result<Copilot, String> {
     command.arg("--version").env("COPILOT_CACHE_HOME", &cache).env("COPILOT_HOME", agents.join("home")).env("COPILOT_AUTO_UPDATE", "false");
     let output = command.stdin(Stdio::null()).output().map_err(failed("it cannot be run"))?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() && said.contains(VERSION) { Ok(Copilot { program, cache }) } else { Err(format!("it calls itself `{said}`")) }
+    if output.status.success() && said.contains(VERSION) {
+        Ok(Copilot { program, cache })
+    } else {
+        Err(format!("it calls itself `{said}`"))
+    }
 }

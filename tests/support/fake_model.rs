@@ -107,7 +107,8 @@ impl Request {
         let messages: Vec<Message> =
             messages.map(|m| Message { role: m["role"].as_str().unwrap_or_default().into(), text: text_of(&m["content"]) }).collect();
         let tools = body["tools"].as_array().into_iter().flatten().filter_map(|t| t["function"]["name"].as_str()).map(String::from);
-        let turn = messages.iter().rev().take_while(|m| m.role != "user" || !m.text.contains(OPEN)).filter(|m| m.role == "assistant").count();
+        let turn =
+            messages.iter().rev().take_while(|m| m.role != "user" || !m.text.contains(OPEN)).filter(|m| m.role == "assistant").count();
         Request {
             model: body["model"].as_str().unwrap_or_default().into(),
             tools: tools.collect(),

@@ -67,7 +67,10 @@ impl World {
     pub fn settings(&self, more: &str) {
         let exe = std::env::current_exe().unwrap();
         let args = ["scripted_agent_entry", "--exact", "--nocapture", "--test-threads=1"];
-        let agent = format!("[agents.script]\nkind = \"command\"\nprogram = {:?}\nargs = {args:?}\nresume_args = {args:?}\n", exe.display().to_string());
+        let agent = format!(
+            "[agents.script]\nkind = \"command\"\nprogram = {:?}\nargs = {args:?}\nresume_args = {args:?}\n",
+            exe.display().to_string()
+        );
         let (top, tables) = more.split_at(more.find('[').unwrap_or(more.len()));
         let text = format!("agent = \"script\"\nplanner = \"outline\"\n{top}\n{agent}\n{tables}\n");
         fs::write(self.path("home/config.toml"), text).unwrap();
@@ -223,7 +226,8 @@ impl World {
     pub fn attempts(&self, task: &str) -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
         let ended = self.events_of_task("attemptEnded", task);
-        let result = |n: &Value| ended.iter().rev().find(|event| event["attempt"] == *n).map_or("-".into(), |e| text(&e["outcome"]["result"]));
+        let result =
+            |n: &Value| ended.iter().rev().find(|event| event["attempt"] == *n).map_or("-".into(), |e| text(&e["outcome"]["result"]));
         let started = self.events_of_task("attemptStarted", task);
         started.iter().map(|event| (text(&event["purpose"]["purpose"]), result(&event["attempt"]))).collect()
     }
@@ -331,7 +335,9 @@ impl World {
     }
     /// The process whose command line holds these words.
     pub fn process(&self, words: &str) -> u32 {
-        self.until(&format!("a process `{words}`"), || self.processes().into_iter().find(|(_, line)| line.contains(words)).map(|(pid, _)| pid))
+        self.until(&format!("a process `{words}`"), || {
+            self.processes().into_iter().find(|(_, line)| line.contains(words)).map(|(pid, _)| pid)
+        })
     }
 
     /// What holds at the end of every test: no process is left, the log folds to what is stored, every task landed once for
