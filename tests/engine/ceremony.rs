@@ -187,7 +187,9 @@ fn it_refuses_what_is_not_complete() {
 
 #[test]
 fn a_ceremony_that_is_killed_goes_on_at_the_next_call() {
-    let mut world = World::with(&gate("if test -e meanwhile.txt; then touch \"$AURA_TEST_AGENT/verifying\"; while ! test -e \"$AURA_TEST_AGENT/go\"; do sleep 0.02; done; fi"));
+    let mut world = World::with(&gate(
+        "if test -e meanwhile.txt; then touch \"$AURA_TEST_AGENT/verifying\"; while ! test -e \"$AURA_TEST_AGENT/go\"; do sleep 0.02; done; fi",
+    ));
     world.story(vec![task("a", &[])]);
     world.run_well();
     commit_to_main(&world, "meanwhile.txt", "x\n");

@@ -1,6 +1,6 @@
 //! What is a person's stays a person's: their checkout, their commits, and every bit of work that did not land.
 
-use crate::script::{Step, touch, write};
+use crate::script::{Step, hold, touch, write};
 use crate::world::{World, task};
 use serde_json::{Value, json};
 use std::fs;
@@ -114,7 +114,12 @@ fn a_story_branch_that_was_moved_back_is_refused_with_the_way_out() {
     let (branch, tip) = (world.branch(), world.git(&["rev-parse", &world.branch()]));
     world.git(&["update-ref", &format!("refs/heads/{branch}"), "main"]);
     let said = world.run();
-    assert_eq!((said.code, &said.json["outcome"], &said.json["stopReason"]), (6, &json!("stopped"), &json!("environment")), "{}", said.json);
+    assert_eq!(
+        (said.code, &said.json["outcome"], &said.json["stopReason"]),
+        (6, &json!("stopped"), &json!("environment")),
+        "{}",
+        said.json
+    );
     let error = said.json["error"].as_str().unwrap();
     assert!(error.contains(&branch) && error.contains(&tip), "{error}");
     assert_eq!(world.git(&["rev-parse", &branch]), world.git(&["rev-parse", "main"]), "nothing was moved");
@@ -135,5 +140,26 @@ fn a_plan_may_be_replaced_until_a_task_has_run() {
     world.run_well();
     assert!(world.events_of_task("attemptStarted", "a").is_empty());
     assert_eq!(world.refused("decompose_story", json!({ "tasks": [task("z", &[])] })).0, 4);
+    world.close();
+}
+
+#[test]
+fn a_person_who_commits_while_a_run_is_on_takes_nothing_back() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[]), task("b", &[])]);
+    world.script("b", "work", vec![hold("go"), write("b.txt", "b\n")]);
+    world.detach();
+    world.await_event("taskLanded", "a");
+    let worktree = world.worktree("story");
+    world.until("the person sees it", || worktree.join("a.txt").exists().then_some(()));
+    fs::write(worktree.join("mine.txt"), "mine\n").unwrap();
+    world.git_in(&worktree, &["add", "-A"]);
+    world.git_in(&worktree, &["commit", "-qm", "by hand"]);
+    world.release("go");
+    world.await_end(1);
+    for (path, text) in [("mine.txt", "mine"), ("a.txt", "a"), ("b.txt", "b")] {
+        assert_eq!(world.landed(path), text, "{path}");
+    }
+    assert_eq!(world.git_in(&worktree, &["status", "--porcelain"]), "");
     world.close();
 }
