@@ -6,7 +6,7 @@
 
 use super::{Engine, attempt, culprit, gating, landing};
 use crate::config::Config;
-use crate::domain::{Cancel, Effect, Event, InFlight, Limits, Recorded, StopReason, Story, StoryId, TaskId, Work, next};
+use crate::domain::{Cancel, Effect, Event, InFlight, Limits, Recorded, Run, StopReason, Story, StoryId, TaskId, Work, next};
 use crate::error::{Code, Error, Result};
 use crate::git::Repo;
 use crate::proc::{Job, Stop};
@@ -90,6 +90,9 @@ struct Driver {
 
 impl Driver {
     async fn run(&mut self, mut story: Story, mut receiver: mpsc::Receiver<Finished>) -> Result<()> {
+        if let (Some(run), Err(error)) = (&story.run, landing::adopt_tip(&self.context).await) {
+            self.stop(run, &error)?;
+        }
         loop {
             story = self.catch_up(story)?;
             if story.run.is_none() {
@@ -173,13 +176,19 @@ impl Driver {
             // Already stopping, and what stops it cannot be done either: leave the run to the next driver.
             return Err(error);
         }
+        self.stop(run, &error)?;
+        self.catch_up(story)
+    }
+
+    /// Writes down why the run cannot go on.
+    fn stop(&self, run: &Run, error: &Error) -> Result<()> {
         let detail = match &error.hint {
             Some(hint) => format!("{} ({hint})", error.chain()),
             None => error.chain(),
         };
         let reason = if error.code == Code::NeedsLogin { StopReason::NeedsLogin } else { StopReason::Environment };
         self.context.append(&[Event::RunStopped { run: run.id, reason, detail }])?;
-        self.catch_up(story)
+        Ok(())
     }
 
     fn catch_up(&mut self, mut story: Story) -> Result<Story> {

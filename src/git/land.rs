@@ -86,10 +86,15 @@ impl Repo {
             return Ok(None);
         }
         let Some(first) = self.landings(tip, now)?.into_iter().next() else { return Ok(None) };
-        let repo = self.open()?;
-        let commit = theirs(&first).and_then(|id| repo.find_commit(id)).map_err(library("read a landing"))?;
-        let parents: Vec<Oid> = commit.parent_ids().map(ours).collect();
+        let parents = self.parents_of(&first)?;
         Ok((parents.first() == Some(tip) && parents.get(1) == Some(head) && *now == first).then_some(first))
+    }
+
+    /// Parents of a commit, in their order.
+    pub(super) fn parents_of(&self, commit: &Oid) -> Result<Vec<Oid>> {
+        let repo = self.open()?;
+        let commit = theirs(commit).and_then(|id| repo.find_commit(id)).map_err(library(format!("read commit {commit}")))?;
+        Ok(commit.parent_ids().map(ours).collect())
     }
 
     /// The commits on the first-parent line after `good` up to `bad`, oldest first.

@@ -117,3 +117,18 @@ fn a_repair_that_changes_nothing_and_one_that_dies_are_bounded() {
     assert_eq!(world.task_status("a")["status"], "Completed");
     world.close();
 }
+
+#[test]
+fn a_person_may_repair_what_no_agent_could() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[]), task("b", &["a"])]);
+    world.script("a", "work", vec![write("a.txt", "BROKEN\n")]);
+    world.script("a", "repair", vec![Step::Exit(1)]);
+    assert_eq!(world.aura(&["run", &world.id, "--all", "--mode", "waves", "--json"]).code, 1);
+    let worktree = world.worktree("story");
+    std::fs::write(worktree.join("a.txt"), "sound\n").unwrap();
+    world.git_in(&worktree, &["commit", "-qam", "repaired by hand"]);
+    world.run_well();
+    assert_eq!((world.landed("a.txt"), world.landed("b.txt")), ("sound".into(), "b".into()));
+    world.close();
+}

@@ -7,9 +7,11 @@ mod script;
 #[path = "../support/world.rs"]
 mod world;
 
+mod ceremony;
 mod crash;
 mod evidence;
 mod gates;
+mod keep;
 mod order;
 mod stop;
 mod trouble;

@@ -157,7 +157,7 @@ fn run(program: &str, args: &[String]) {
     assert!(status.success(), "{program} {args:?}: {status}");
 }
 
-fn until(path: &PathBuf) {
+fn until(path: &Path) {
     let rounds = PATIENCE.as_millis() / 10;
     for _ in 0..rounds {
         if path.exists() {
