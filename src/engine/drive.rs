@@ -172,8 +172,8 @@ impl Driver {
         let Err(error) = finished.result else { return Ok(story) };
         tracing::error!(key = ?finished.key, error = %error.chain(), "a worker failed");
         let Some(run) = &story.run else { return Ok(story) };
-        if run.stop.is_some() {
-            // Already stopping, and what stops it cannot be done either: leave the run to the next driver.
+        if matches!(&run.stop, Some((StopReason::Environment, _))) {
+            // Already stopping for such a reason, and stopping does not work either: leave the run to the next driver.
             return Err(error);
         }
         self.stop(run, &error)?;

@@ -132,3 +132,18 @@ fn a_person_may_repair_what_no_agent_could() {
     assert_eq!((world.landed("a.txt"), world.landed("b.txt")), ("sound".into(), "b".into()));
     world.close();
 }
+
+#[test]
+fn two_tasks_of_one_wave_that_both_broke_something_are_both_found() {
+    let mut world = World::new();
+    world.story(["a", "b", "c", "d"].map(|id| task(id, &[])).into());
+    for culprit in ["b", "d"] {
+        world.script(culprit, "work", vec![write(&format!("{culprit}.txt"), "this is BROKEN\n")]);
+        world.script(culprit, "repair", vec![replace(&format!("{culprit}.txt"), "BROKEN", "sound"), say("Mended.")]);
+    }
+    world.aura(&["run", &world.id, "--all", "-n", "1", "--json"]);
+    assert_eq!(world.status()["isComplete"], true, "{}", world.story_so_far());
+    let culprits: Vec<String> = world.events_of("culpritFound").iter().map(|event| event["task"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(culprits, ["b", "d"]);
+    world.close();
+}
