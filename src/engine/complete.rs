@@ -242,7 +242,7 @@ fn merge(repo: &Repo, story: &Story, base: &Oid, commit: &Oid) -> Result<Publish
     let Some(into) = story.created.base_branch.clone() else { return Ok(Published::Branch { branch: story.created.branch.clone() }) };
     let name = format!("refs/heads/{into}");
     if repo.resolve(&name)?.as_ref() != Some(commit) {
-        repo.update_ref(&name, commit, Expect::At(base), "aura: merge a completed story").map_err(|error| match error {
+        repo.update_users_ref(&name, commit, Expect::At(base), "aura: merge a completed story").map_err(|error| match error {
             GitError::RefMoved { .. } => Error::new(Code::Conflict, format!("merge into `{into}`: it has moved since the squash"))
                 .hint("complete with `--publish branch`, then merge or rebase the story branch by hand"),
             error => error.into(),

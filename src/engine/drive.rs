@@ -17,6 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
+/// How long a driver asks for the lease before it believes that another one drives.
+const LEASE_TRIES: u32 = 10;
+const LEASE_PAUSE: Duration = Duration::from_millis(20);
+
 /// What workers share.
 pub(super) struct Context {
     pub engine: Engine,
@@ -55,9 +59,7 @@ struct Finished {
 pub async fn drive(engine: Engine, id: StoryId) -> Result<()> {
     let folder = engine.store.story_folder(id);
     loop {
-        let Ok(lease) = Lease::take(&folder, &format!("pid {} running the story", std::process::id()))? else {
-            return Ok(());
-        };
+        let Some(lease) = take(&folder).await? else { return Ok(()) };
         drive_run(engine.clone(), id).await?;
         drop(lease);
         // A run that was asked for while this one ended saw the lease taken and relies on us.
@@ -65,6 +67,17 @@ pub async fn drive(engine: Engine, id: StoryId) -> Result<()> {
             return Ok(());
         }
     }
+}
+
+/// The lease, unless somebody has it. Whoever only looks at it, or is just dying, has it for a moment.
+async fn take(folder: &Path) -> Result<Option<Lease>> {
+    for _ in 0..LEASE_TRIES {
+        if let Ok(lease) = Lease::take(folder, &format!("pid {} running the story", std::process::id()))? {
+            return Ok(Some(lease));
+        }
+        tokio::time::sleep(LEASE_PAUSE).await;
+    }
+    Ok(None)
 }
 
 async fn drive_run(engine: Engine, id: StoryId) -> Result<()> {

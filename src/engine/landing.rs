@@ -109,7 +109,13 @@ fn sync(context: &Context) -> Result<()> {
     if from == *to {
         return Ok(());
     }
-    match repo.sync_checkout(&worktree, &from, to) {
+    let mut synced = repo.sync_checkout(&worktree, &from, to);
+    if synced.is_err() {
+        // It may stand at a later landing than was written down, when a driver was killed in between.
+        let later = repo.landings(&from, to).unwrap_or_default().into_iter().rev();
+        synced = later.map(|from| repo.sync_checkout(&worktree, &from, to)).find(Result::is_ok).unwrap_or(synced);
+    }
+    match synced {
         Ok(()) => Ok(repo.update_ref(&name, to, Expect::Any, "aura: worktree brought up to date")?),
         Err(GitError::LocalChanges { path }) => {
             Err(Error::new(Code::Conflict, format!("{} has local changes in the way", path.display())).hint("commit or stash them there"))

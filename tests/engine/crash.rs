@@ -19,7 +19,7 @@ fn agents_outlive_their_driver_and_the_next_one_attends_to_them() {
     world.await_touch("a runs");
     let driver = world.process(" drive ");
     kill("-KILL", driver);
-    world.until("the driver is dead", || world.processes().iter().all(|(pid, _)| *pid != driver).then_some(()));
+    world.await_no_driver();
     let status = world.status();
     assert_eq!((&status["status"], &status["run"]["driven"]), (&json!("Running"), &json!(false)));
     let joined = world.detach();
@@ -147,7 +147,7 @@ fn a_driver_killed_at_any_event_changes_nothing_about_the_end() {
                 kill("-KILL", *pid);
                 lives += 1;
             }
-            world.until("nobody drives", || world.processes().iter().all(|(_, line)| !line.contains(" drive ")).then_some(()));
+            world.await_no_driver();
             world.detach();
             at = world.events().len() + 3;
         }
@@ -190,7 +190,7 @@ fn a_check_that_outlives_its_driver_is_waited_for_or_ended_but_never_disturbed()
     world.await_touch("checking");
     let driver = world.process(" drive ");
     kill("-KILL", driver);
-    world.until("nobody drives", || world.processes().iter().all(|(pid, _)| *pid != driver).then_some(()));
+    world.await_no_driver();
     world.detach();
     world.until("the gate is taken up", || (world.events_of("gateStarted").len() == 2).then_some(()));
     world.release("go");
@@ -211,7 +211,7 @@ fn a_check_of_a_gate_that_nobody_wants_any_more_is_ended() {
     world.await_touch("checking");
     let driver = world.process(" drive ");
     kill("-KILL", driver);
-    world.until("nobody drives", || world.processes().iter().all(|(pid, _)| *pid != driver).then_some(()));
+    world.await_no_driver();
     // Everything lands before the next driver gates, so it gates another commit.
     world.tool("cancel_run", json!({ "now": true }));
     world.release("b may");
