@@ -219,3 +219,24 @@ fn a_check_of_a_gate_that_nobody_wants_any_more_is_ended() {
     world.run_well();
     world.close();
 }
+
+#[test]
+fn what_a_killed_process_leaves_in_git_stops_nobody() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[]), task("b", &["a"])]);
+    assert_eq!(world.run_wave().code, 0);
+    let branch = world.branch();
+    // A ref's lock of a task that has begun, a task's index lock, and a record of the story's worktree that is behind.
+    for name in [format!("refs/heads/{branch}.lock"), format!("refs/heads/{branch}.b.lock")] {
+        fs::write(world.path("repo/.git").join(name), "").unwrap();
+    }
+    let synced = world.git(&["for-each-ref", "--format=%(refname)", "refs/aura/stories/*/synced"]);
+    world.git(&["update-ref", &synced, "main"]);
+    world.script("b", "work", vec![write("a.txt", "a, then b\n")]);
+    world.run_well();
+    assert_eq!(world.landed("a.txt"), "a, then b");
+    let worktree = world.worktree("story");
+    assert_eq!(fs::read_to_string(worktree.join("a.txt")).unwrap(), "a, then b\n");
+    assert_eq!(world.git_in(&worktree, &["status", "--porcelain"]), "");
+    world.close();
+}

@@ -132,3 +132,17 @@ fn a_person_may_repair_what_no_agent_could() {
     assert_eq!((world.landed("a.txt"), world.landed("b.txt")), ("sound".into(), "b".into()));
     world.close();
 }
+
+#[test]
+fn a_gate_that_cannot_be_changed_by_those_whom_it_judges() {
+    let mut world = World::new();
+    world.write("aura.toml", &gate("if grep -rn BROKEN --include=*.txt .; then exit 1; fi"));
+    world.settle_checkout();
+    world.story(vec![task("a", &[])]);
+    // It breaks the tree and takes the check away, in its own tree.
+    world.script("a", "work", vec![write("a.txt", "BROKEN\n"), write("aura.toml", "[gate]\nenabled = false\n")]);
+    world.script("a", "repair", vec![Step::Exit(1)]);
+    assert_eq!(world.run().code, 1);
+    assert_eq!(world.status()["gateResult"]["verdict"], "Failed");
+    world.close();
+}
