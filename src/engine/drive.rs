@@ -115,6 +115,7 @@ impl Driver {
             if !facts.is_empty() {
                 if facts.iter().any(|fact| matches!(fact, Event::RunEnded { .. })) {
                     landing::sync_story_worktree(&self.context).await;
+                    gating::end_leftovers(&self.context).await;
                 }
                 self.context.append(&facts)?;
                 continue;

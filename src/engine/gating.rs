@@ -97,6 +97,14 @@ impl Site<'_> {
     }
 }
 
+/// Ends what a killed driver's gate left running, when its run ends without another gate.
+pub(super) async fn end_leftovers(context: &Arc<Context>) {
+    let gates = context.engine.store.story_folder(context.id).join("gates");
+    if let Err(error) = blocking(move || end_all_but(&gates, Path::new(""))).await {
+        tracing::warn!(error = %error.chain(), "a check may still run");
+    }
+}
+
 /// Ends the checks of other gates that still run. True when one of `ours` does.
 fn end_all_but(gates: &Path, ours: &Path) -> Result<bool> {
     let mut ours_runs = false;

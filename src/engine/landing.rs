@@ -112,7 +112,7 @@ fn sync(context: &Context) -> Result<()> {
     let mut synced = repo.sync_checkout(&worktree, &from, to);
     if synced.is_err() {
         // It may stand at a later landing than was written down, when a driver was killed in between.
-        let later = repo.landings(&from, to).unwrap_or_default().into_iter().rev();
+        let later = repo.landings(&from, to).unwrap_or_default().into_iter().rev().filter(|landing| landing != to);
         synced = later.map(|from| repo.sync_checkout(&worktree, &from, to)).find(Result::is_ok).unwrap_or(synced);
     }
     match synced {

@@ -203,7 +203,7 @@ fn a_check_that_outlives_its_driver_is_waited_for_or_ended_but_never_disturbed()
 
 #[test]
 fn a_check_of_a_gate_that_nobody_wants_any_more_is_ended() {
-    let check = "test -e b.txt || { touch \"$AURA_TEST_AGENT/checking\"; exec sleep 300; }";
+    let check = "test -e \"$AURA_TEST_AGENT/b may\" || { touch \"$AURA_TEST_AGENT/checking\"; exec sleep 300; }";
     let mut world = World::with(&crate::world::gate(check));
     world.story(vec![task("a", &[]), task("b", &["a"])]);
     world.script("b", "work", vec![hold("b may"), write("b.txt", "b\n")]);
@@ -212,10 +212,31 @@ fn a_check_of_a_gate_that_nobody_wants_any_more_is_ended() {
     let driver = world.process(" drive ");
     kill("-KILL", driver);
     world.await_no_driver();
-    // Everything lands before the next driver gates, so it gates another commit.
+    // The next driver ends the run without a gate; nothing of it goes on.
     world.tool("cancel_run", json!({ "now": true }));
+    world.await_end(1);
     world.release("b may");
-    world.await_event("runEnded", "");
     world.run_well();
+    world.close();
+}
+
+#[test]
+fn what_a_killed_process_leaves_in_git_stops_nobody() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[]), task("b", &["a"])]);
+    assert_eq!(world.run_wave().code, 0);
+    let branch = world.branch();
+    // A ref's lock of a task that has begun, a task's index lock, and a record of the story's worktree that is behind.
+    for name in [format!("refs/heads/{branch}.lock"), format!("refs/heads/{branch}.b.lock")] {
+        fs::write(world.path("repo/.git").join(name), "").unwrap();
+    }
+    let synced = world.git(&["for-each-ref", "--format=%(refname)", "refs/aura/stories/*/synced"]);
+    world.git(&["update-ref", &synced, "main"]);
+    world.script("b", "work", vec![write("a.txt", "a, then b\n")]);
+    world.run_well();
+    assert_eq!(world.landed("a.txt"), "a, then b");
+    let worktree = world.worktree("story");
+    assert_eq!(fs::read_to_string(worktree.join("a.txt")).unwrap(), "a, then b\n");
+    assert_eq!(world.git_in(&worktree, &["status", "--porcelain"]), "");
     world.close();
 }
