@@ -134,7 +134,6 @@ fn a_person_may_repair_what_no_agent_could() {
 }
 
 #[test]
-<<<<<<< HEAD
 fn two_tasks_of_one_wave_that_both_broke_something_are_both_found() {
     let mut world = World::new();
     world.story(["a", "b", "c", "d"].map(|id| task(id, &[])).into());
@@ -146,7 +145,10 @@ fn two_tasks_of_one_wave_that_both_broke_something_are_both_found() {
     assert_eq!(world.status()["isComplete"], true, "{}", world.story_so_far());
     let culprits: Vec<String> = world.events_of("culpritFound").iter().map(|event| event["task"].as_str().unwrap().to_owned()).collect();
     assert_eq!(culprits, ["b", "d"]);
-=======
+    world.close();
+}
+
+#[test]
 fn a_gate_that_cannot_be_changed_by_those_whom_it_judges() {
     let mut world = World::new();
     world.write("aura.toml", &gate("if grep -rn BROKEN --include=*.txt .; then exit 1; fi"));
@@ -157,6 +159,5 @@ fn a_gate_that_cannot_be_changed_by_those_whom_it_judges() {
     world.script("a", "repair", vec![Step::Exit(1)]);
     assert_eq!(world.run().code, 1);
     assert_eq!(world.status()["gateResult"]["verdict"], "Failed");
->>>>>>> 451ff525a45f338682afb9b9488540fed28311fc
     world.close();
 }
