@@ -23,7 +23,8 @@ const NOISE: [&str; 7] = [
     "\"type\":\"assistant.tool_call_delta\"",
     "\"type\":\"assistant.message_start\"",
 ];
-/// Tokens that the CLI itself needs and its tools must not see.
+/// Tokens that the CLI itself needs and its tools must not see. Version 1.0.102 leaves `GITHUB_TOKEN` in all the same: who
+/// logs in by another one says so with `env_remove = ["GITHUB_TOKEN"]`.
 const SECRETS: &str = "COPILOT_GITHUB_TOKEN,GH_TOKEN,GITHUB_TOKEN";
 
 pub(super) struct Copilot {

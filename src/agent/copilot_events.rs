@@ -19,7 +19,8 @@ pub(super) struct Events {
     completed: Option<String>,
     /// Why autopilot stopped.
     stopped: Option<String>,
-    aborted: bool,
+    /// Why it was aborted.
+    aborted: Option<String>,
     last_message: String,
     /// From the `result` line, where there is no usage file.
     premium_requests: f64,
@@ -68,15 +69,16 @@ impl Reader for Events {
                 vec![]
             }
             "session.task_complete" if own => {
-                self.completed = Some(plain(text(data, "summary")));
+                // A completion can be rejected, by validation or a reviewer: then the agent is sent on, or stops.
+                self.completed = (data["success"] != false).then(|| plain(text(data, "summary")));
                 vec![]
             }
-            "session.autopilot_stopped" => {
+            "session.autopilot_stopped" if own => {
                 self.stopped = Some(text(data, "reason").to_owned());
                 vec![]
             }
             "abort" if own => {
-                self.aborted = true;
+                self.aborted = Some(text(data, "reason").to_owned());
                 vec![]
             }
             "result" => {
@@ -109,8 +111,10 @@ impl Events {
         if !self.saw_any {
             return startup(ending);
         }
-        if self.aborted || self.stopped.as_deref() == Some("aborted") {
-            return Outcome::Interrupted;
+        match (self.aborted.as_deref(), self.stopped.as_deref()) {
+            (Some("autopilot_credit_limit"), _) => return Outcome::Incomplete { detail: "it reached its limit of credits".into() },
+            (Some(_), _) | (None, Some("aborted")) => return Outcome::Interrupted,
+            (None, Some(_) | None) => {}
         }
         let code = match ending.exit {
             Some(JobExit::Code(code)) => *code,

@@ -68,6 +68,20 @@ fn the_cap_of_continuations_is_not_done() {
 }
 
 #[test]
+fn a_completion_that_was_rejected_is_not_done() {
+    let rejected = r#"{"type":"session.task_complete","data":{"summary":"Added x.","success":false,"outcome":"continue"}}"#;
+    assert!(matches!(verdict(&[TURN, MESSAGE, rejected, RESULT], Some(JobExit::Code(0)), "").outcome, Outcome::Incomplete { .. }));
+    assert!(matches!(verdict(&[TURN, COMPLETE, rejected, RESULT], Some(JobExit::Code(0)), "").outcome, Outcome::Incomplete { .. }));
+    assert_eq!(verdict(&[TURN, rejected, TURN, COMPLETE, RESULT], Some(JobExit::Code(0)), "").outcome, Outcome::Done);
+}
+
+#[test]
+fn the_limit_of_credits_is_not_an_interruption() {
+    let abort = r#"{"type":"abort","data":{"reason":"autopilot_credit_limit"}}"#;
+    assert!(matches!(verdict(&[TURN, abort, RESULT], Some(JobExit::Code(0)), "").outcome, Outcome::Incomplete { .. }));
+}
+
+#[test]
 fn a_sub_agents_words_are_not_the_tasks() {
     let sub = r#"{"type":"assistant.message","agentId":"a1","data":{"content":"Sub-agent done."}}"#;
     let failed = r#"{"type":"session.error","agentId":"a1","data":{"errorType":"query","message":"m"}}"#;
