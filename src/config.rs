@@ -5,7 +5,7 @@
 //! able to change the checks that judge it.
 
 use crate::agent::AgentConfig;
-use crate::domain::Limits;
+use crate::domain::{Limits, PARALLELISM_MAX};
 use crate::error::{Code, Error, Result};
 use crate::gate::GateConfig;
 use crate::planner::PlannerConfig;
@@ -152,8 +152,8 @@ impl Config {
         }
         self.planner = file.planner.or(self.planner.take());
         if let Some(n) = file.max_parallelism {
-            if !(1..=64).contains(&n) {
-                return Err(Error::invalid(format!("{}: `max_parallelism` is {n}; 1 to 64 are possible", path.display())));
+            if !(1..=PARALLELISM_MAX).contains(&n) {
+                return Err(Error::invalid(format!("{}: `max_parallelism` is {n}; 1 to {PARALLELISM_MAX} are possible", path.display())));
             }
             self.max_parallelism = n;
         }

@@ -4,7 +4,7 @@ use crate::world::{World, git};
 use crate::{in_turn, ratio, show};
 use aura::domain::{
     AttemptEnded, AttemptStarted, Event, Landable, Mode, Oid, Outcome, Plan, PlanAccepted, Purpose, RunId, Scope, SessionId, Story,
-    StoryCreated, StoryId, TaskAccepted, TaskDraft, Usage,
+    StoryCreated, StoryId, Task, TaskAccepted, TaskDraft, Usage,
 };
 use aura::git::{At, Expect, Landed, Repo};
 use jiff::Timestamp;

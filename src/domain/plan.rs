@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Most tasks a plan may have.
 pub const TASKS_MAX: usize = 500;
+/// Most agents that may run at once.
+pub const PARALLELISM_MAX: u32 = 256;
 /// Longest title of a task or story, in characters.
 pub const TITLE_CHARS_MAX: usize = 200;
 /// Longest prompt of a task, in bytes. A story's description may be as long.

@@ -4,7 +4,7 @@ use super::analyze::{FACTS_BYTES_MAX, facts_at};
 use super::ask::Asker;
 use super::{Engine, blocking};
 use crate::config::{Config, named_variable};
-use crate::domain::{Event, Fault, Plan, PlanAccepted, Story, TaskDraft};
+use crate::domain::{Event, Fault, PARALLELISM_MAX, Plan, PlanAccepted, Story, TaskDraft};
 use crate::error::{Code, Error, Result};
 use crate::planner::{self, PlanBrief, Planner, PlannerConfig, PlannerKind};
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::path::Path;
 /// What a person asks for.
 #[derive(Clone, Debug)]
 pub struct DecomposeRequest {
-    /// 1 to 64.
+    /// At least 1.
     pub max_parallelism: Option<u32>,
     pub include_tests: bool,
     /// A plan given by the caller; then no planner is asked.
@@ -48,8 +48,10 @@ impl Engine {
         }
         let config = self.config(Path::new(&story.created.repository))?;
         let max_parallelism = request.max_parallelism.unwrap_or(config.max_parallelism);
-        if !(1..=64).contains(&max_parallelism) {
-            return Err(Error::invalid(format!("plan `{short}`: maxParallelism is {max_parallelism}; 1 to 64 are possible")));
+        if !(1..=PARALLELISM_MAX).contains(&max_parallelism) {
+            return Err(Error::invalid(format!(
+                "plan `{short}`: maxParallelism is {max_parallelism}; 1 to {PARALLELISM_MAX} are possible"
+            )));
         }
         let given = request.tasks.is_some();
         let name = if given { "given".to_owned() } else { self.planner_name(&config, story, request.planner.as_deref()) };

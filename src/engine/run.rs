@@ -1,7 +1,7 @@
 //! Runs: asked for by any door, driven by a process of their own.
 
 use super::Engine;
-use crate::domain::{Cancel, Completion, Event, Mode, OrchestratorStatus, RunId, Scope, Story, StoryId, TaskId, Work};
+use crate::domain::{Cancel, Completion, Event, Mode, OrchestratorStatus, PARALLELISM_MAX, RunId, Scope, Story, StoryId, TaskId, Work};
 use crate::error::{Code, Error, Result};
 use crate::proc::spawn_detached;
 use std::ffi::OsStr;
@@ -33,9 +33,9 @@ impl Engine {
     pub fn request_run(&self, story: &Story, request: RunRequest) -> Result<RunHandle> {
         self.refuse_inside_attempt()?;
         if let Some(n) = request.max_parallelism
-            && !(1..=64).contains(&n)
+            && !(1..=PARALLELISM_MAX).contains(&n)
         {
-            return Err(Error::invalid(format!("run with {n} agents at once: 1 to 64 are possible")));
+            return Err(Error::invalid(format!("run with {n} agents at once: 1 to {PARALLELISM_MAX} are possible")));
         }
         let id = story.id;
         if let Some(run) = &story.run {

@@ -16,7 +16,7 @@ pub struct DecomposeStory {
     #[arg(default_value = "latest", value_name = "STORY")]
     #[serde(alias = "id")]
     pub story_id: String,
-    /// Most agents at once, 1 to 64 (default 4).
+    /// Most agents at once, 1 to 256 (default 4).
     #[arg(short = 'n', long)]
     pub max_parallelism: Option<u32>,
     /// Whether to plan test tasks (default true).

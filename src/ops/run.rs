@@ -30,7 +30,7 @@ pub struct RunWave {
     /// `flow` with `all`, else `waves`.
     #[arg(long, value_parser = ["flow", "waves"])]
     pub mode: Option<String>,
-    /// Most agents at once, 1 to 64; default: as planned.
+    /// Most agents at once, 1 to 256; default: as planned.
     #[arg(short = 'n', long)]
     pub max_parallelism: Option<u32>,
     /// Seconds to wait for the end of the run; 0 answers at once (default 0; the CLI waits unless `--detach`).

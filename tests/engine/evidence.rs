@@ -34,14 +34,47 @@ fn whatever_an_agent_does_with_git_its_content_lands() {
         ("leaves", vec![write("leaves.txt", "x\n"), write("deep/er/leaves.txt", "x\n")]),
         (
             "both",
-            vec![write("both.txt", "x\n"), git(&["add", "-A"]), git(&["commit", "-qm", "mine"]), write("both2.txt", "x\n"), append("both.txt", "y\n")],
+            vec![
+                write("both.txt", "x\n"),
+                git(&["add", "-A"]),
+                git(&["commit", "-qm", "mine"]),
+                write("both2.txt", "x\n"),
+                append("both.txt", "y\n"),
+            ],
         ),
-        ("switches", vec![git(&["checkout", "-qb", "elsewhere"]), write("switches.txt", "x\n"), git(&["add", "-A"]), git(&["commit", "-qm", "mine"])]),
-        ("detaches", vec![git(&["checkout", "-q", "--detach"]), write("detaches.txt", "x\n"), git(&["add", "-A"]), git(&["commit", "-qm", "mine"])]),
+        (
+            "switches",
+            vec![
+                git(&["checkout", "-qb", "elsewhere"]),
+                write("switches.txt", "x\n"),
+                git(&["add", "-A"]),
+                git(&["commit", "-qm", "mine"]),
+            ],
+        ),
+        (
+            "detaches",
+            vec![git(&["checkout", "-q", "--detach"]), write("detaches.txt", "x\n"), git(&["add", "-A"]), git(&["commit", "-qm", "mine"])],
+        ),
         ("amends", vec![write("amends.txt", "x\n"), git(&["add", "-A"]), git(&["commit", "-q", "--amend", "-m", "rewritten"])]),
-        ("resets", vec![write("resets.txt", "x\n"), git(&["add", "-A"]), git(&["commit", "-qm", "mine"]), git(&["reset", "-q", "--soft", "HEAD~1"])]),
+        (
+            "resets",
+            vec![
+                write("resets.txt", "x\n"),
+                git(&["add", "-A"]),
+                git(&["commit", "-qm", "mine"]),
+                git(&["reset", "-q", "--soft", "HEAD~1"]),
+            ],
+        ),
         ("stages", vec![write("stages.txt", "x\n"), git(&["add", "-A"])]),
-        ("merges", vec![write("merges.txt", "x\n"), git(&["add", "-A"]), git(&["commit", "-qm", "m"]), git(&["merge", "-q", "--no-ff", "-m", "m2", "main"])]),
+        (
+            "merges",
+            vec![
+                write("merges.txt", "x\n"),
+                git(&["add", "-A"]),
+                git(&["commit", "-qm", "m"]),
+                git(&["merge", "-q", "--no-ff", "-m", "m2", "main"]),
+            ],
+        ),
     ];
     world.story(ways.iter().map(|(id, _)| task(id, &[])).collect());
     for (id, steps) in &ways {

@@ -10,7 +10,9 @@ fn results(world: &World, id: &str) -> Vec<String> {
 
 /// An agent that has done half of it and says so, and would go on for ever.
 fn half(name: &str) -> Vec<Step> {
-    let trap = format!("trap 'touch \"$AURA_TEST_AGENT/{name} was asked\"; exit 0' TERM; touch \"$AURA_TEST_AGENT/{name} is at it\"; while :; do sleep 0.05; done");
+    let trap = format!(
+        "trap 'touch \"$AURA_TEST_AGENT/{name} was asked\"; exit 0' TERM; touch \"$AURA_TEST_AGENT/{name} is at it\"; while :; do sleep 0.05; done"
+    );
     vec![write(&format!("{name}.txt"), "first half\n"), sh(&trap)]
 }
 
@@ -118,7 +120,8 @@ fn a_rate_limit_is_waited_for_and_counts_as_no_attempt() {
     // From the last limit on, fewer work at once than at the beginning.
     let events = world.events();
     let last = events.iter().rposition(|event| event["outcome"]["result"] == "rateLimited").unwrap();
-    let next: Vec<&Value> = events[last..].iter().filter(|e| e["kind"] == "attemptStarted" || e["kind"] == "attemptEnded").skip(1).take(2).collect();
+    let next: Vec<&Value> =
+        events[last..].iter().filter(|e| e["kind"] == "attemptStarted" || e["kind"] == "attemptEnded").skip(1).take(2).collect();
     assert_eq!(next.iter().map(|e| e["kind"].as_str().unwrap()).collect::<Vec<_>>(), ["attemptStarted", "attemptEnded"]);
     world.close();
 }

@@ -67,7 +67,10 @@ impl World {
     pub fn settings(&self, more: &str) {
         let exe = std::env::current_exe().unwrap();
         let args = ["scripted_agent_entry", "--exact", "--nocapture", "--test-threads=1"];
-        let agent = format!("[agents.script]\nkind = \"command\"\nprogram = {:?}\nargs = {args:?}\nresume_args = {args:?}\n", exe.display().to_string());
+        let agent = format!(
+            "[agents.script]\nkind = \"command\"\nprogram = {:?}\nargs = {args:?}\nresume_args = {args:?}\n",
+            exe.display().to_string()
+        );
         let (top, tables) = more.split_at(more.find('[').unwrap_or(more.len()));
         let text = format!("agent = \"script\"\nplanner = \"outline\"\n{top}\n{agent}\n{tables}\n");
         fs::write(self.path("home/config.toml"), text).unwrap();
