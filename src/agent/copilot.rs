@@ -56,7 +56,7 @@ impl Agent for Copilot {
         let mut args: Vec<String> = vec!["-C".into(), path(brief.worktree.to_owned()), "--session-id".into(), brief.session.to_string()];
         args.extend(["--yolo", "--no-ask-user", "--autopilot", "--max-autopilot-continues"].map(String::from));
         args.push(continues);
-        args.extend(["--output-format", "json", "--stream", "off", "--no-color", "--no-auto-update", "--no-remote"].map(String::from));
+        args.extend(["--output-format", "json", "--stream", "on", "--no-color", "--no-auto-update", "--no-remote"].map(String::from));
         args.extend(["--usage-output-file".into(), path(brief.files.join("usage.json"))]);
         args.extend(["--log-dir".into(), path(brief.files.join("copilot-logs"))]);
         args.push(format!("--secret-env-vars={SECRETS}"));

@@ -7,7 +7,7 @@
 use super::drive::Context;
 use super::{Places, blocking, prompt, settle};
 use crate::agent::{Agent, Brief, Reader, Signal};
-use crate::domain::{AttemptEnded, AttemptStarted, Event, Oid, Outcome, Purpose, SessionId, Story, Task, TaskId, Usage, Work};
+use crate::domain::{Attempt, AttemptEnded, AttemptStarted, Event, Oid, Outcome, Purpose, SessionId, Story, Task, TaskId, Usage, Work};
 use crate::error::{Error, Result};
 use crate::git::{At, Repo};
 use crate::proc::{Job, JobSpec, JobState};
@@ -71,7 +71,9 @@ fn start(context: &Context, id: &TaskId, purpose: &Purpose) -> Result<Started> {
         job: text(&job),
     };
     let session = event.session;
-    let resume = task.attempts.iter().any(|attempt| attempt.session == session);
+    // A session that never began cannot go on: its agent is told everything.
+    let has_begun = |attempt: &Attempt| !matches!(Job::at(Path::new(&attempt.job)).state(), Ok(JobState::NotStarted));
+    let resume = task.attempts.iter().any(|attempt| attempt.session == session && has_begun(attempt));
     context.append(&[Event::AttemptStarted(Box::new(event))])?;
     let begun = prepare(context, &story, task, &ground).and_then(|()| {
         let prompt = prompt::of(&story, task, purpose, &ground.conflicts, context.config.bounds.handoff_bytes_max, resume);
@@ -114,12 +116,12 @@ impl Ground {
         let places = Places(story);
         let fresh = || Ground { base: story.tip.commit.clone(), keep: false, conflicts: vec![] };
         let previous = task.last_attempt();
-        let worktree_is_there = places.task_worktree(task).join(".git").exists();
+        let is_filled = repo.is_filled(&places.task_worktree(task));
         let goes_on =
             previous.is_some_and(|attempt| attempt.purpose == *purpose) || matches!(purpose, Purpose::Resume { .. } | Purpose::NoChange);
         match (purpose, previous) {
             (Purpose::Work | Purpose::Retry { .. }, _) | (_, None) => Ok(fresh()),
-            (_, Some(attempt)) if goes_on && worktree_is_there => {
+            (_, Some(attempt)) if goes_on && is_filled => {
                 let conflicts = match purpose {
                     Purpose::Resolve { paths, .. } => paths.clone(),
                     _ => vec![],
