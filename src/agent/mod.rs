@@ -152,6 +152,8 @@ pub struct AgentEnv {
 pub enum AgentError {
     #[error("the program `{program}` was not found")]
     NotFound { program: String },
+    #[error("the program `{program}` is a relative path: give a full path, or a name on the PATH")]
+    Relative { program: String },
     #[error("`program` is missing: an agent of kind `command` needs one")]
     NoProgram,
 }
