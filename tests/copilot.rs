@@ -9,7 +9,7 @@ mod copilot;
 mod fake_model;
 
 use aura::agent::{self, Agent, AgentConfig, AgentEnv, AgentVerdict, Brief, Ending, Signal};
-use aura::domain::{Outcome, SessionId};
+use aura::domain::{Outcome, SessionId, Usage};
 use aura::proc::{self, Job, JobEnd, JobExit, JobSpec, JobState, Stop};
 use copilot::Copilot;
 use fake_model::{FakeModel, script};
@@ -128,6 +128,11 @@ impl Bench {
 
 impl Running {
     fn settle(self) -> Attempt {
+        self.settle_after(&[])
+    }
+
+    /// After these in the same session.
+    fn settle_after(self, earlier: &[&Attempt]) -> Attempt {
         let JobState::Ended(end) = self.job.wait().unwrap() else { panic!("the job was lost") };
         let read = |path: PathBuf| fs::read_to_string(path).ok();
         let transcript = read(self.job.out_log()).unwrap();
@@ -135,7 +140,8 @@ impl Running {
         let signals = transcript.lines().flat_map(|line| reader.read(line)).collect();
         let stderr = read(self.job.err_log()).unwrap_or_default();
         let usage_file = read(self.job.folder().join("usage.json"));
-        let verdict = reader.verdict(&Ending { exit: Some(&end.exit), stderr: &stderr, usage_file });
+        let before = earlier.iter().map(|attempt| attempt.verdict.usage.clone()).collect();
+        let verdict = reader.verdict(&Ending { exit: Some(&end.exit), stderr: &stderr, usage_file, before });
         if verdict.outcome != Outcome::Done {
             eprintln!("{:?} {end:?}\nstderr: {stderr}\n{}", verdict.outcome, agent::render_transcript(&transcript, 2000));
         }
@@ -271,21 +277,44 @@ fn a_graceful_stop_is_an_interruption_and_its_tools_end_too() {
 fn a_killed_agent_goes_on_in_the_same_session() {
     let Some(bench) = Bench::new() else { return };
     let session = new_session();
-    let steps = json!([{ "write": "first.txt", "content": "1\n", "say": "The secret word is plum." }, bench.busy()]);
-    let running = bench.start("task-1", &steps, session, false);
+    // The CLI saves a session a moment after the fact, and surely when it ends: what is to be remembered is said before.
+    let first = bench.start("task-1", &json!([{ "sh": "true", "say": "The secret word is plum." }, complete("Begun.")]), session, false);
+    assert_eq!(first.settle().verdict.outcome, Outcome::Done);
+    let running = bench.start("task-1", &json!([{ "write": "first.txt", "content": "1\n" }, bench.busy()]), session, true);
     bench.until_busy();
     running.kill();
-    let attempt = running.settle();
-    assert_eq!(attempt.verdict.outcome, Outcome::Crashed { detail: "signal 9".into() });
+    assert_eq!(running.settle().verdict.outcome, Outcome::Crashed { detail: "signal 9".into() });
     bench.assert_swept();
 
     let asked_before = bench.model.requests().len();
     let steps = json!([{ "write": "second.txt", "content": "2\n" }, complete("Went on.")]);
     let attempt = bench.start("task-1", &steps, session, true).settle();
     assert_eq!((attempt.verdict.outcome, attempt.verdict.summary.as_str()), (Outcome::Done, "Went on."));
-    assert_eq!(bench.read("second.txt").as_deref(), Some("2\n"));
+    assert_eq!((bench.read("first.txt").as_deref(), bench.read("second.txt").as_deref()), (Some("1\n"), Some("2\n")));
     let asked = &bench.model.requests()[asked_before];
-    assert!(asked.says("attempt 0.") && asked.says("The secret word is plum.") && asked.prompt().contains("attempt 1."), "{asked:?}");
+    assert!(asked.says("attempt 0.") && asked.says("The secret word is plum."), "what was saved is kept");
+    assert!(asked.prompt().contains("attempt 2."), "{}", asked.prompt());
+}
+
+#[test]
+fn a_finished_agent_takes_up_its_session_again() {
+    let Some(bench) = Bench::new() else { return };
+    let session = new_session();
+    let steps = json!([{ "write": "first.txt", "content": "1\n", "say": "The secret word is plum." }, complete("First.")]);
+    let first = bench.start("task-1", &steps, session, false).settle();
+    assert_eq!((&first.verdict.outcome, first.verdict.usage.requests), (&Outcome::Done, 2));
+
+    let steps = json!([{ "sh": "rm first.txt" }, { "sh": "echo 2 > second.txt" }, complete("Second.")]);
+    let second = bench.start("task-1", &steps, session, true).settle_after(&[&first]);
+    assert_eq!((&second.verdict.outcome, second.verdict.summary.as_str()), (&Outcome::Done, "Second."));
+    assert!(bench.model.requests()[2].says("The secret word is plum."));
+    let Usage { requests, input_tokens, .. } = second.verdict.usage;
+    assert_eq!((requests, input_tokens), (3, 3000), "the first attempt's use is not counted again");
+
+    // That it was done before does not make it done again.
+    let third = bench.start("task-1", &json!([{ "say": "I think about it." }]), session, true).settle_after(&[&first, &second]);
+    assert!(matches!(third.verdict.outcome, Outcome::Incomplete { .. }), "{:?}", third.verdict);
+    assert_eq!(third.verdict.usage.requests, bench.model.requests().len() as u64 - 5);
 }
 
 #[test]
@@ -330,6 +359,36 @@ fn a_flag_that_it_does_not_know_is_a_failure_with_its_words() {
     let Outcome::Failed { detail } = &attempt.verdict.outcome else { panic!("{:?}", attempt.verdict) };
     assert!(detail.contains("--no-such-flag"), "{detail}");
     assert_eq!(attempt.transcript, "");
+}
+
+#[test]
+fn what_an_agent_leaves_running_ends_with_the_attempt() {
+    let Some(bench) = Bench::new() else { return };
+    let serve = json!({ "command": "sleep 600", "description": "serve", "mode": "async", "detach": true });
+    let attempt = bench.run(&json!([{ "call": "bash", "args": serve }, complete("It serves.")]));
+    assert_eq!(attempt.verdict.outcome, Outcome::Done);
+    assert!(attempt.end.strays > 0, "{:?}", attempt.end);
+    bench.assert_swept();
+}
+
+#[test]
+fn a_repository_cannot_make_the_cli_run_its_hooks() {
+    let Some(bench) = Bench::new() else { return };
+    let (worktree, home) = (bench.worktree("task-1"), bench.dir.path().join("copilot-home"));
+    fs::create_dir_all(worktree.join(".github/hooks")).unwrap();
+    fs::create_dir_all(worktree.join(".git")).unwrap();
+    fs::create_dir_all(&home).unwrap();
+    let command = |name: &str| json!([{ "type": "command", "bash": format!("echo ran > {name}"), "timeoutSec": 20 }]);
+    let hooks = json!({ "version": 1, "hooks": { "sessionStart": command("start"), "preToolUse": command("tool") } });
+    fs::write(worktree.join(".github/hooks/hooks.json"), hooks.to_string()).unwrap();
+    let steps = json!([{ "sh": "true" }, complete("Nothing.")]);
+    assert_eq!(bench.run(&steps).verdict.outcome, Outcome::Done);
+    assert_eq!((bench.read("start"), bench.read("tool")), (None, None));
+
+    // Where its person trusts the folder they do run: it was no fault of the hooks.
+    fs::write(home.join("config.json"), json!({ "trusted_folders": [worktree] }).to_string()).unwrap();
+    assert_eq!(bench.run(&steps).verdict.outcome, Outcome::Done);
+    assert_eq!(bench.read("start").as_deref(), Some("ran\n"));
 }
 
 #[test]

@@ -123,7 +123,7 @@ mod tests {
         for line in lines {
             reader.read(line);
         }
-        reader.verdict(&Ending { exit: exit.as_ref(), stderr, usage_file: None })
+        reader.verdict(&Ending { exit: exit.as_ref(), stderr, usage_file: None, before: vec![] })
     }
 
     #[test]

@@ -27,6 +27,9 @@ const NOISE: [&str; 7] = [
 /// logs in by another one says so with `env_remove = ["GITHUB_TOKEN"]`.
 const SECRETS: &str = "COPILOT_GITHUB_TOKEN,GH_TOKEN,GITHUB_TOKEN";
 
+/// Tokens by which its tools could push, and which it has no use for.
+const PUSH_TOKENS: [&str; 2] = ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
+
 pub(super) struct Copilot {
     name: String,
     program: PathBuf,
@@ -76,6 +79,7 @@ impl Agent for Copilot {
         ];
         env.extend(self.config.env.clone());
         let mut env_remove = vec!["COPILOT_ALLOW_ALL".to_owned()];
+        env_remove.extend(PUSH_TOKENS.map(String::from));
         env_remove.extend(self.config.env_remove.iter().cloned());
         Launch {
             program: self.program.clone(),
@@ -119,6 +123,8 @@ mod tests {
         for wanted in ["--model gpt-5", "--deny-tool shell(git push)", "--deny-tool shell(rm)", "--output-format json"] {
             assert!(line.contains(wanted), "{wanted} in {line}");
         }
-        assert!(launch.env_remove.contains(&"COPILOT_ALLOW_ALL".to_owned()));
+        for gone in ["COPILOT_ALLOW_ALL", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"] {
+            assert!(launch.env_remove.iter().any(|name| name == gone), "{gone}");
+        }
     }
 }

@@ -137,24 +137,48 @@ impl Events {
         }
     }
 
-    /// Of this process alone, from the usage file; the `result` line is cumulative over a resumed session.
+    /// Of this process alone. What the CLI writes down is a count over the whole session, so what earlier attempts used
+    /// comes off; of what a killed one used, the next shows as much as had been saved. A count that is behind is one that
+    /// began anew, because the session was lost.
     fn usage(&self, ending: &Ending<'_>) -> Usage {
-        let file = ending.usage_file.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
-        let Some(file) = file else { return Usage { premium_requests: self.premium_requests, ..Usage::default() } };
-        let mut usage = Usage {
-            premium_requests: file["totalPremiumRequestCost"].as_f64().unwrap_or(0.0),
-            nano_credits: file["totalNanoAiu"].as_u64().unwrap_or(0),
-            ..Usage::default()
-        };
-        for model in file["modelMetrics"].as_object().into_iter().flat_map(|map| map.values()) {
-            let count = |key: &str| model["usage"][key].as_u64().unwrap_or(0);
-            usage.input_tokens += count("inputTokens");
-            usage.output_tokens += count("outputTokens");
-            usage.cached_tokens += count("cacheReadTokens");
-            usage.requests += model["requests"]["count"].as_u64().unwrap_or(0);
-        }
-        usage
+        let counted = counted(ending);
+        let asked_before: u64 = ending.before.iter().map(|usage| usage.requests).sum();
+        let began_anew = counted.as_ref().is_some_and(|usage| usage.requests < asked_before);
+        let counted = counted.unwrap_or(Usage { premium_requests: self.premium_requests, ..Usage::default() });
+        if began_anew { counted } else { ending.before.iter().fold(counted, |left, used| less(&left, used)) }
     }
+}
+
+/// What is left of a count without what was used before.
+fn less(count: &Usage, used: &Usage) -> Usage {
+    Usage {
+        input_tokens: count.input_tokens.saturating_sub(used.input_tokens),
+        output_tokens: count.output_tokens.saturating_sub(used.output_tokens),
+        cached_tokens: count.cached_tokens.saturating_sub(used.cached_tokens),
+        requests: count.requests.saturating_sub(used.requests),
+        premium_requests: (count.premium_requests - used.premium_requests).max(0.0),
+        nano_credits: count.nano_credits.saturating_sub(used.nano_credits),
+        // Of time the CLI keeps no count here: it is the supervisor's.
+        duration_ms: count.duration_ms,
+    }
+}
+
+/// As the CLI counts it, if it wrote it down.
+fn counted(ending: &Ending<'_>) -> Option<Usage> {
+    let file = serde_json::from_str::<Value>(ending.usage_file.as_deref()?).ok()?;
+    let mut usage = Usage {
+        premium_requests: file["totalPremiumRequestCost"].as_f64().unwrap_or(0.0),
+        nano_credits: file["totalNanoAiu"].as_u64().unwrap_or(0),
+        ..Usage::default()
+    };
+    for model in file["modelMetrics"].as_object().into_iter().flat_map(|map| map.values()) {
+        let count = |key: &str| model["usage"][key].as_u64().unwrap_or(0);
+        usage.input_tokens += count("inputTokens");
+        usage.output_tokens += count("outputTokens");
+        usage.cached_tokens += count("cacheReadTokens");
+        usage.requests += model["requests"]["count"].as_u64().unwrap_or(0);
+    }
+    Some(usage)
 }
 
 impl SessionError {

@@ -90,6 +90,8 @@ pub struct Ending<'a> {
     pub stderr: &'a str,
     /// Content of `usage.json`, if it wrote one.
     pub usage_file: Option<String>,
+    /// What each earlier attempt in the same session used: an agent may count on from there.
+    pub before: Vec<Usage>,
 }
 
 /// What an attempt is worth by the agent's own evidence. The repository has the last word.
@@ -150,6 +152,8 @@ pub struct AgentEnv {
 pub enum AgentError {
     #[error("the program `{program}` was not found")]
     NotFound { program: String },
+    #[error("the program `{program}` is a relative path: give a full path, or a name on the PATH")]
+    Relative { program: String },
     #[error("`program` is missing: an agent of kind `command` needs one")]
     NoProgram,
 }
