@@ -11,7 +11,8 @@ use std::sync::OnceLock;
 
 const VERSION: &str = "1.0.102";
 /// Tokens and settings by other names than `COPILOT_…`.
-const FOREIGN: [&str; 6] = ["GH_TOKEN", "GITHUB_TOKEN", "GH_HOST", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+const FOREIGN: [&str; 9] =
+    ["BASH_ENV", "ENV", "XDG_CONFIG_HOME", "GH_TOKEN", "GITHUB_TOKEN", "GH_HOST", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
 
 pub struct Copilot {
     pub program: PathBuf,
@@ -40,6 +41,8 @@ impl Copilot {
     pub fn config(&self, home: &Path, model_url: &str) -> AgentConfig {
         let env: BTreeMap<String, String> = [
             ("COPILOT_HOME", home.to_string_lossy().into_owned()),
+            // Its shells begin with the profile of whoever runs the tests, which can take any time.
+            ("HOME", home.to_string_lossy().into_owned()),
             ("COPILOT_CACHE_HOME", self.cache.to_string_lossy().into_owned()),
             ("COPILOT_OFFLINE", "true".into()),
             ("COPILOT_PROVIDER_BASE_URL", model_url.into()),
