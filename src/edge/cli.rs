@@ -43,9 +43,15 @@ pub fn main(args: &[OsString]) -> ExitCode {
     }
 }
 
-/// The whole command line, as help, completions and the man page see it.
-#[must_use]
-pub fn command() -> Command {
+/// The whole command line.
+fn command() -> Command {
+    public()
+        .subcommand(Command::new("drive").hide(true).arg(Arg::new("story").required(true)))
+        .subcommand(Command::new("demo-agent").hide(true))
+}
+
+/// The command line as people, completions and the man page see it.
+fn public() -> Command {
     let json = Arg::new("json").long("json").global(true).action(ArgAction::SetTrue).help("Print one JSON document instead of text");
     let mut app = Command::new("aura")
         .version(env!("CARGO_PKG_VERSION"))
@@ -77,8 +83,6 @@ pub fn command() -> Command {
                 .arg(Arg::new("shell").required(true).value_parser(clap::value_parser!(clap_complete::Shell))),
         )
         .subcommand(Command::new("man").about("Print the man page"))
-        .subcommand(Command::new("drive").hide(true).arg(Arg::new("story").required(true)))
-        .subcommand(Command::new("demo-agent").hide(true))
 }
 
 async fn dispatch(matches: &ArgMatches, format: Format) -> Result<u8> {
@@ -194,14 +198,14 @@ fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
 fn completions(args: &ArgMatches) -> Result<u8> {
     let Some(shell) = args.get_one::<clap_complete::Shell>("shell") else { return Err(Error::invalid("no shell")) };
     let mut text = vec![];
-    clap_complete::generate(*shell, &mut command(), "aura", &mut text);
+    clap_complete::generate(*shell, &mut public(), "aura", &mut text);
     term::out(&String::from_utf8_lossy(&text));
     Ok(0)
 }
 
 fn man() -> Result<u8> {
     let mut text = vec![];
-    clap_mangen::Man::new(command()).render(&mut text).map_err(|e| Error::internal("write the man page").because(e))?;
+    clap_mangen::Man::new(public()).render(&mut text).map_err(|e| Error::internal("write the man page").because(e))?;
     term::out(&String::from_utf8_lossy(&text));
     Ok(0)
 }

@@ -8,8 +8,13 @@ const STDIN_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// Writes to stdout. A reader that went away (`| head`) is not an error.
 pub(super) fn out(text: &str) {
+    let _ = try_out(text);
+}
+
+/// Writes to stdout; says whether somebody still reads, for what would go on for ever.
+pub(super) fn try_out(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
 }
 
 /// Writes to stderr.
