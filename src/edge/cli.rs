@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tokio::runtime::{Builder, Runtime};
 
 /// How answers leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +28,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
         Err(error) => return usage(&error, args),
     };
     let format = if matches.get_flag("json") { Format::Json } else { Format::Text };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let done = match runtime {
+    let done = match runtime(matches.subcommand_name()) {
         Ok(runtime) => {
             let done = runtime.block_on(dispatch(&matches, format));
             // A worker that waits for a lock must not hold up the end of the program.
@@ -95,7 +95,7 @@ async fn dispatch(matches: &ArgMatches, format: Format) -> Result<u8> {
         "doctor" => return doctor::doctor(args, format),
         _ => {}
     }
-    let engine = Engine::open(Environment::read()?)?;
+    let engine = open(Environment::read()?)?;
     match name {
         "drive" => drive(engine, args).await,
         "watch" => live::watch(&engine, args, format).await,
@@ -108,6 +108,23 @@ async fn dispatch(matches: &ArgMatches, format: Format) -> Result<u8> {
             show(name, &answer.value, format);
             Ok(answer.exit_code)
         }
+    }
+}
+
+/// Opens the database; a refusal says where it is.
+pub(super) fn open(environment: Environment) -> Result<Engine> {
+    let home = environment.home.display().to_string();
+    Engine::open(environment).map_err(|error| match error.hint {
+        Some(_) => error,
+        None => error.hint(format!("Aura keeps its data in {home}: see that you may write there, or set AURA_HOME to another folder")),
+    })
+}
+
+/// Few verbs have anything to do at the same time: the others are spared the threads.
+fn runtime(command: Option<&str>) -> std::io::Result<Runtime> {
+    match command {
+        Some("run" | "watch" | "demo" | "drive") => Builder::new_multi_thread().worker_threads(2).enable_all().build(),
+        Some(_) | None => Builder::new_current_thread().enable_all().build(),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::domain::{DESCRIPTION_BYTES_MAX, Event, Story, StoryCreated, StoryId, 
 use crate::error::{Code, Error, Result};
 use crate::git::{At, Expect, GitError, Repo};
 use crate::planner::PlannerKind;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use uuid::Uuid;
 
 /// Longest readable part of a branch or folder name.
@@ -200,11 +200,26 @@ fn taken(error: GitError, branch: &str) -> Error {
 /// Beside the repository, so that the repository itself stays as it is.
 fn folder_for_worktrees(repo: &Repo, configured: Option<&Path>) -> PathBuf {
     if let Some(folder) = configured {
-        return repo.root().join(folder);
+        return without_climbs(&repo.root().join(folder));
     }
     let name = repo.root().file_name().map_or_else(|| "repository".into(), |name| name.to_string_lossy().into_owned());
     let parent = repo.root().parent().unwrap_or(repo.root());
     parent.join(format!("{name}.aura"))
+}
+
+/// The path with `..` resolved by name, since the folder need not exist yet.
+fn without_climbs(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => plain.push(part),
+        }
+    }
+    plain
 }
 
 /// A readable name made of a title: ASCII letters and digits, `-` between words. Empty titles of other scripts give
