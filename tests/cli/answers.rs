@@ -229,7 +229,7 @@ fn latest_is_the_newest_story_and_the_default() {
 #[test]
 fn a_run_can_be_left_followed_and_cancelled() {
     let cli = Cli::new();
-    let slow = json!({ "work": [{ "think": 60000 }], "say": "late" });
+    let slow = json!({ "work": [{ "think": 8000 }], "say": "late" });
     let mut waits = task("task-1", &[]);
     waits["description"] = json!(format!("```aura-demo\n{slow}\n```"));
     let id = cli.planned(&[waits]);

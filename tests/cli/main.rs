@@ -6,5 +6,6 @@ mod cli_world;
 
 mod answers;
 mod hostile;
+mod pages;
 mod program;
 mod refusals;
