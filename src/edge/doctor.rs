@@ -1,7 +1,7 @@
 //! `aura doctor`: what is missing on this machine, and how to get it.
 
 use super::cli::{self, Format, pretty};
-use super::term::{self, Colour, paint};
+use super::term::{self, Colour, paint_answer};
 use crate::config::Environment;
 use crate::error::Result;
 use crate::ops::{Health, doctor as examine};
@@ -35,7 +35,7 @@ pub(super) fn doctor(_: &ArgMatches, format: Format) -> Result<u8> {
                 Health::Warning => ("!", Colour::Yellow),
                 Health::Missing => ("✗", Colour::Red),
             };
-            term::out(&format!("{} {:<11} {}\n", paint(colour, sign), finding.name, term::clean(&finding.detail)));
+            term::out(&format!("{} {:<11} {}\n", paint_answer(colour, sign), finding.name, term::clean(&finding.detail)));
             if let Some(hint) = &finding.hint {
                 term::out(&format!("              {}\n", term::clean(hint)));
             }

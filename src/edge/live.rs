@@ -15,6 +15,12 @@ use std::time::{Duration, Instant};
 /// How often the block is redrawn while nothing happens.
 const REDRAW: Duration = Duration::from_millis(500);
 
+/// Most agents that the block shows.
+const BLOCK_LINES: usize = 16;
+/// Tells the terminal to cut long lines, and to wrap them again.
+const NO_WRAP: &str = "\u{1b}[?7l";
+const WRAP: &str = "\u{1b}[?7h";
+
 pub(super) fn watch_command() -> Command {
     Command::new("watch")
         .about("Follow a story, or all of them, live")
@@ -181,11 +187,18 @@ impl Live {
         let mut screen = self.erase() + text;
         if self.redraws {
             let width = term::width();
-            for (task, running) in &self.running {
+            // A line that wraps, or a block that is higher than the screen, could not be taken off again.
+            screen += NO_WRAP;
+            for (task, running) in self.running.iter().take(BLOCK_LINES) {
                 let line = format!("  {task} {:>4.0}s  {}", running.since.elapsed().as_secs_f64(), running.doing);
                 screen += &format!("{}\n", paint(Colour::Blue, &term::line(&line, width.saturating_sub(1))));
                 self.drawn += 1;
             }
+            if self.running.len() > BLOCK_LINES {
+                screen += &format!("  and {} more\n", self.running.len() - BLOCK_LINES);
+                self.drawn += 1;
+            }
+            screen += WRAP;
         }
         term::err(&screen);
     }

@@ -28,9 +28,10 @@ pub(super) fn is_live() -> bool {
     std::io::stderr().is_terminal() && crate::config::named_variable("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Whether to colour stderr.
-pub(super) fn has_colour() -> bool {
-    is_live() && crate::config::named_variable("NO_COLOR").is_none()
+/// Whether to colour what a person sees: stderr for the conversation, stdout for an answer.
+fn has_colour(stream: &impl IsTerminal) -> bool {
+    let plain = crate::config::named_variable("TERM").is_some_and(|term| term == "dumb");
+    stream.is_terminal() && !plain && crate::config::named_variable("NO_COLOR").is_none()
 }
 
 /// Columns of the terminal, or a width that suits a log.
@@ -78,9 +79,15 @@ pub(super) enum Colour {
 
 /// Colours a text for stderr, where a person watches.
 pub(super) fn paint(colour: Colour, text: &str) -> String {
-    if !has_colour() {
-        return text.to_owned();
-    }
+    if has_colour(&std::io::stderr()) { painted(colour, text) } else { text.to_owned() }
+}
+
+/// Colours a text for stdout, where it is not piped.
+pub(super) fn paint_answer(colour: Colour, text: &str) -> String {
+    if has_colour(&std::io::stdout()) { painted(colour, text) } else { text.to_owned() }
+}
+
+fn painted(colour: Colour, text: &str) -> String {
     let code = match colour {
         Colour::Green => "32",
         Colour::Red => "31",

@@ -59,7 +59,7 @@ fn both(cli: &Cli, tool: &str, words: &[&str], args: &Value) -> Value {
 }
 
 #[test]
-fn a_story_from_its_creation_to_its_end() {
+fn a_story_from_its_creation_to_its_plan() {
     let cli = Cli::new();
     let made = cli.json(&["new", "Add user validation", "-d", "- one\n- two\n", "--issue-url", "https://example.org/1"]).well();
     let same = cli
@@ -122,7 +122,13 @@ fn a_story_from_its_creation_to_its_end() {
     let status = both(&cli, "get_orchestrator_status", &["status", id], &json!({ "storyId": id }));
     assert_eq!((status["status"].as_str(), status["isComplete"].as_bool()), (Some("Decomposed"), Some(false)));
     has(&status, &["storyId", "currentWave", "totalWaves", "maxParallelism", "waitingForGate", "tasks", "gateResult", "error"]);
+}
 
+#[test]
+fn a_story_from_its_plan_to_its_end() {
+    let cli = Cli::new();
+    let id = cli.planned(&[task("task-1", &[]), task("task-2", &[]), task("task-3", &["task-1", "task-2"])]);
+    let id = id.as_str();
     let wave = cli.json(&["run", id]).well();
     is_a_run(&wave, id, (1, 2, false));
     assert_eq!(wave["completedTasks"].as_array().unwrap().len(), 2);
