@@ -1,32 +1,10 @@
-//! What the documents say is true: examples load, links lead somewhere, every command is described.
+//! What the documents say is true: links lead somewhere, and the README's commands are those that CI runs. (Settings and commands: `tests/cli`.)
 #![allow(clippy::unwrap_used)]
 
-use aura::config::Config;
 use std::path::Path;
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
-}
-
-#[test]
-fn the_example_of_the_configuration_loads() {
-    let page = read("docs/configuration.md");
-    let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("aura.toml"), example).unwrap();
-    let config = Config::load(Path::new("/nowhere"), Some(folder.path())).unwrap();
-    assert_eq!((config.agents.len(), config.planners.len(), config.bounds.limits.repairs_max), (2, 1, 2));
-}
-
-#[test]
-fn every_command_and_tool_is_described() {
-    let page = read("docs/cli.md");
-    for verb in aura::ops::VERBS {
-        assert!(page.contains(&format!("`{}`", verb.name)), "{}", verb.name);
-    }
-    for command in aura::edge::cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
-        assert!(page.contains(&format!("aura {}", command.get_name())), "{}", command.get_name());
-    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tokio::runtime::{Builder, Runtime};
 
 /// How answers leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +28,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
         Err(error) => return usage(&error, args),
     };
     let format = if matches.get_flag("json") { Format::Json } else { Format::Text };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let done = match runtime {
+    let done = match runtime(matches.subcommand_name()) {
         Ok(runtime) => {
             let done = runtime.block_on(dispatch(&matches, format));
             // A worker that waits for a lock must not hold up the end of the program.
@@ -43,9 +43,15 @@ pub fn main(args: &[OsString]) -> ExitCode {
     }
 }
 
-/// The whole command line, as help, completions and the man page see it.
-#[must_use]
-pub fn command() -> Command {
+/// The whole command line.
+fn command() -> Command {
+    public()
+        .subcommand(Command::new("drive").hide(true).arg(Arg::new("story").required(true)))
+        .subcommand(Command::new("demo-agent").hide(true))
+}
+
+/// The command line as people, completions and the man page see it.
+fn public() -> Command {
     let json = Arg::new("json").long("json").global(true).action(ArgAction::SetTrue).help("Print one JSON document instead of text");
     let mut app = Command::new("aura")
         .version(env!("CARGO_PKG_VERSION"))
@@ -77,8 +83,6 @@ pub fn command() -> Command {
                 .arg(Arg::new("shell").required(true).value_parser(clap::value_parser!(clap_complete::Shell))),
         )
         .subcommand(Command::new("man").about("Print the man page"))
-        .subcommand(Command::new("drive").hide(true).arg(Arg::new("story").required(true)))
-        .subcommand(Command::new("demo-agent").hide(true))
 }
 
 async fn dispatch(matches: &ArgMatches, format: Format) -> Result<u8> {
@@ -91,7 +95,7 @@ async fn dispatch(matches: &ArgMatches, format: Format) -> Result<u8> {
         "doctor" => return doctor::doctor(args, format),
         _ => {}
     }
-    let engine = Engine::open(Environment::read()?)?;
+    let engine = open(Environment::read()?)?;
     match name {
         "drive" => drive(engine, args).await,
         "watch" => live::watch(&engine, args, format).await,
@@ -104,6 +108,23 @@ async fn dispatch(matches: &ArgMatches, format: Format) -> Result<u8> {
             show(name, &answer.value, format);
             Ok(answer.exit_code)
         }
+    }
+}
+
+/// Opens the database; a refusal says where it is.
+pub(super) fn open(environment: Environment) -> Result<Engine> {
+    let home = environment.home.display().to_string();
+    Engine::open(environment).map_err(|error| match error.hint {
+        Some(_) => error,
+        None => error.hint(format!("Aura keeps its data in {home}: see that you may write there, or set AURA_HOME to another folder")),
+    })
+}
+
+/// Few verbs have anything to do at the same time: the others are spared the threads.
+fn runtime(command: Option<&str>) -> std::io::Result<Runtime> {
+    match command {
+        Some("run" | "watch" | "demo" | "drive") => Builder::new_multi_thread().worker_threads(2).enable_all().build(),
+        Some(_) | None => Builder::new_current_thread().enable_all().build(),
     }
 }
 
@@ -194,14 +215,14 @@ fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
 fn completions(args: &ArgMatches) -> Result<u8> {
     let Some(shell) = args.get_one::<clap_complete::Shell>("shell") else { return Err(Error::invalid("no shell")) };
     let mut text = vec![];
-    clap_complete::generate(*shell, &mut command(), "aura", &mut text);
+    clap_complete::generate(*shell, &mut public(), "aura", &mut text);
     term::out(&String::from_utf8_lossy(&text));
     Ok(0)
 }
 
 fn man() -> Result<u8> {
     let mut text = vec![];
-    clap_mangen::Man::new(command()).render(&mut text).map_err(|e| Error::internal("write the man page").because(e))?;
+    clap_mangen::Man::new(public()).render(&mut text).map_err(|e| Error::internal("write the man page").because(e))?;
     term::out(&String::from_utf8_lossy(&text));
     Ok(0)
 }

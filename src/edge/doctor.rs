@@ -1,9 +1,8 @@
 //! `aura doctor`: what is missing on this machine, and how to get it.
 
-use super::cli::{Format, pretty};
-use super::term::{self, Colour, paint};
+use super::cli::{self, Format, pretty};
+use super::term::{self, Colour, paint_answer};
 use crate::config::Environment;
-use crate::engine::Engine;
 use crate::error::Result;
 use crate::ops::{Health, doctor as examine};
 use clap::{ArgMatches, Command};
@@ -17,7 +16,7 @@ pub(super) fn command() -> Command {
 /// Exit code 0 when a run could start, 6 when something it needs is missing.
 pub(super) fn doctor(_: &ArgMatches, format: Format) -> Result<u8> {
     let environment = Environment::read()?;
-    let opened = Engine::open(environment.clone());
+    let opened = cli::open(environment.clone());
     let findings = examine(&environment, &opened, Some(Path::new(".")));
     let ready = findings.iter().all(|finding| finding.health != Health::Missing);
     let word = |health| match health {
@@ -36,7 +35,7 @@ pub(super) fn doctor(_: &ArgMatches, format: Format) -> Result<u8> {
                 Health::Warning => ("!", Colour::Yellow),
                 Health::Missing => ("✗", Colour::Red),
             };
-            term::out(&format!("{} {:<11} {}\n", paint(colour, sign), finding.name, term::clean(&finding.detail)));
+            term::out(&format!("{} {:<11} {}\n", paint_answer(colour, sign), finding.name, term::clean(&finding.detail)));
             if let Some(hint) = &finding.hint {
                 term::out(&format!("              {}\n", term::clean(hint)));
             }

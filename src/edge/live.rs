@@ -5,6 +5,7 @@ use super::cli::Format;
 use super::term::{self, Colour, paint};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::ops::Position;
 use crate::ops::follow::{EventView, Follow, follow};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::Value;
@@ -13,6 +14,12 @@ use std::time::{Duration, Instant};
 
 /// How often the block is redrawn while nothing happens.
 const REDRAW: Duration = Duration::from_millis(500);
+
+/// Most agents that the block shows.
+const BLOCK_LINES: usize = 16;
+/// Tells the terminal to cut long lines, and to wrap them again.
+const NO_WRAP: &str = "\u{1b}[?7l";
+const WRAP: &str = "\u{1b}[?7h";
 
 pub(super) fn watch_command() -> Command {
     Command::new("watch")
@@ -25,7 +32,12 @@ pub(super) fn watch_command() -> Command {
                 .value_parser(clap::value_parser!(i64))
                 .help("Start after this position of the log; 0 is the beginning. Default: now, or the active run"),
         )
-        .arg(Arg::new("until-end").long("until-end").action(ArgAction::SetTrue).help("Stop when the active run ends"))
+        .arg(
+            Arg::new("until-end")
+                .long("until-end")
+                .action(ArgAction::SetTrue)
+                .help("Stop when the active run ends, at once when nothing runs"),
+        )
 }
 
 /// Follows until interrupted, or until the run ends where asked to. With `--json`: JSON Lines.
@@ -33,18 +45,29 @@ pub(super) async fn watch(engine: &Engine, args: &ArgMatches, format: Format) ->
     let story = args.get_one::<String>("story").map(String::as_str);
     let since = args.get_one::<i64>("since").copied();
     let until_end = args.get_flag("until-end");
-    let since = match (since, story) {
+    let position = story.map(|story| crate::ops::position(engine, story)).transpose()?;
+    let until = match &position {
+        _ if !until_end => Until::Interrupted,
+        None => Until::RunEnds { after: 0 },
+        Some(Position { run: Some(began), .. }) => Until::RunEnds { after: *began },
+        Some(Position { run: None, seq }) => Until::Seq(*seq),
+    };
+    let since = match (since, &position) {
         (Some(since), _) => since,
-        (None, Some(story)) => crate::ops::active_since(engine, story)?,
+        (None, Some(position)) => position.run.map_or(position.seq, |began| began - 1),
         (None, None) => -1,
     };
+    if matches!(until, Until::Seq(last) if since >= last) {
+        return Ok(0);
+    }
     if format == Format::Json {
-        return watch_json(engine, story, since, until_end).await;
+        return watch_json(engine, story, since, until).await;
     }
     let mut live = Live::over(follow(engine, story, since)?, format);
+    live.until = until;
     loop {
         tokio::select! {
-            ended = live.step() => if ended? && until_end { live.pause(); return Ok(0) },
+            over = live.step() => if over? { live.pause(); return Ok(0) },
             signal = tokio::signal::ctrl_c() => {
                 signal.map_err(|e| Error::internal("listen for Ctrl-C").because(e))?;
                 live.pause();
@@ -54,14 +77,35 @@ pub(super) async fn watch(engine: &Engine, args: &ArgMatches, format: Format) ->
     }
 }
 
-async fn watch_json(engine: &Engine, story: Option<&str>, since: i64, until_end: bool) -> Result<u8> {
+async fn watch_json(engine: &Engine, story: Option<&str>, since: i64, until: Until) -> Result<u8> {
     let mut events = follow(engine, story, since)?;
     loop {
         for event in events.next().await? {
-            term::out(&format!("{}\n", event.value));
-            if event.ends_run && until_end {
+            let heard = term::try_out(&format!("{}\n", event.value));
+            if !heard || until.is_reached(&event) {
                 return Ok(0);
             }
+        }
+    }
+}
+
+/// How long to follow.
+#[derive(Clone, Copy)]
+enum Until {
+    Interrupted,
+    /// A run ends at this position of the log or later.
+    RunEnds {
+        after: i64,
+    },
+    Seq(i64),
+}
+
+impl Until {
+    fn is_reached(self, event: &EventView) -> bool {
+        match self {
+            Until::Interrupted => false,
+            Until::RunEnds { after } => event.ends_run && event.seq >= after,
+            Until::Seq(last) => event.seq >= last,
         }
     }
 }
@@ -76,6 +120,7 @@ pub(super) struct Live {
     running: BTreeMap<String, Running>,
     titles: HashMap<String, String>,
     began: Instant,
+    until: Until,
 }
 
 struct Running {
@@ -93,17 +138,26 @@ impl Live {
 
     fn over(events: Follow, format: Format) -> Live {
         let redraws = format == Format::Text && term::is_live();
-        Live { events, format, redraws, drawn: 0, running: BTreeMap::new(), titles: HashMap::new(), began: Instant::now() }
+        Live {
+            events,
+            format,
+            redraws,
+            drawn: 0,
+            running: BTreeMap::new(),
+            titles: HashMap::new(),
+            began: Instant::now(),
+            until: Until::RunEnds { after: 0 },
+        }
     }
 
-    /// Waits for the next events and shows them; true when the run has ended.
+    /// Waits for the next events and shows them; true when there is nothing more to follow.
     pub(super) async fn step(&mut self) -> Result<bool> {
         let events = match tokio::time::timeout(REDRAW, self.events.next()).await {
             Ok(events) => events?,
             Err(_) => vec![],
         };
         if self.format == Format::Json {
-            return Ok(events.iter().any(|event| event.ends_run));
+            return Ok(events.iter().any(|event| self.until.is_reached(event)));
         }
         let mut text = String::new();
         for event in &events {
@@ -115,7 +169,7 @@ impl Live {
         if !text.is_empty() || self.redraws {
             self.draw(&text);
         }
-        Ok(events.iter().any(|event| event.ends_run))
+        Ok(events.iter().any(|event| self.until.is_reached(event)))
     }
 
     /// Takes the block off the screen, so that something else can be printed.
@@ -133,11 +187,18 @@ impl Live {
         let mut screen = self.erase() + text;
         if self.redraws {
             let width = term::width();
-            for (task, running) in &self.running {
+            // A line that wraps, or a block that is higher than the screen, could not be taken off again.
+            screen += NO_WRAP;
+            for (task, running) in self.running.iter().take(BLOCK_LINES) {
                 let line = format!("  {task} {:>4.0}s  {}", running.since.elapsed().as_secs_f64(), running.doing);
                 screen += &format!("{}\n", paint(Colour::Blue, &term::line(&line, width.saturating_sub(1))));
                 self.drawn += 1;
             }
+            if self.running.len() > BLOCK_LINES {
+                screen += &format!("  and {} more\n", self.running.len() - BLOCK_LINES);
+                self.drawn += 1;
+            }
+            screen += WRAP;
         }
         term::err(&screen);
     }

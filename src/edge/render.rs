@@ -5,6 +5,9 @@ use serde_json::Value;
 
 /// Widest title in a table.
 const TITLE_COLUMNS: usize = 60;
+/// How much of a description is shown.
+const DESCRIPTION_LINES: usize = 12;
+const DESCRIPTION_COLUMNS: usize = 120;
 
 /// The text of a verb's answer.
 pub(super) fn answer(command: &str, value: &Value) -> String {
@@ -17,9 +20,9 @@ pub(super) fn answer(command: &str, value: &Value) -> String {
         "run" => run(value),
         "status" => status(value),
         "log" => log(value),
-        "retry" => format!("{} is pending again.\nnext: aura run --all\n", s(value, "id")),
-        "cancel" | "clean" => format!("{}\n", s(value, "message")),
-        "complete" => format!("{}\n", s(value, "message")),
+        "retry" => format!("`{}` is pending again.\nnext: aura run --all\n", s(value, "id")),
+        "clean" => clean_up(value),
+        "cancel" | "complete" => format!("{}\n", s(value, "message")),
         _ => super::cli::pretty(value),
     };
     clean(&text)
@@ -74,40 +77,48 @@ fn show(value: &Value) -> String {
             text += &format!("{name:<11} {found}\n");
         }
     }
-    if !s(value, "description").trim().is_empty() {
-        text += &format!("\n{}\n", s(value, "description").trim());
+    let lines: Vec<&str> = s(value, "description").trim().lines().collect();
+    if !lines.is_empty() {
+        let shown: Vec<String> = lines.iter().take(DESCRIPTION_LINES).map(|text| line(text, DESCRIPTION_COLUMNS)).collect();
+        text += &format!("\n{}\n", shown.join("\n"));
+        if lines.len() > DESCRIPTION_LINES {
+            text += &format!("… {} more lines; --json shows all\n", lines.len() - DESCRIPTION_LINES);
+        }
     }
-    text + "\n" + &tasks(items(value, "tasks"))
+    let tasks = tasks(items(value, "tasks"));
+    if tasks.is_empty() { text } else { text + "\n" + &tasks }
 }
 
 fn analysis(value: &Value) -> String {
     let context = &value["analyzedContext"];
     let facts = &context["facts"];
-    let mut text = format!("{}\n", s(value, "message"));
-    for (key, found) in facts.as_object().into_iter().flatten() {
-        let shown = match found {
-            Value::Array(list) => list.iter().take(6).map(brief).collect::<Vec<_>>().join(", "),
-            other => brief(other),
-        };
+    let mut text = format!("{}\n\n", s(value, "message"));
+    let mut row = |name: &str, shown: Vec<String>| {
         if !shown.is_empty() {
-            text += &format!("{key:<14} {}\n", line(&shown, 120));
+            text += &format!("{name:<11} {}\n", line(&shown.join(", "), 120));
         }
+    };
+    let each = |key: &str, shown: &dyn Fn(&Value) -> String| items(facts, key).iter().take(8).map(shown).collect::<Vec<_>>();
+    row("files", vec![facts["files"].to_string()]);
+    row("languages", each("languages", &|found| format!("{} ({})", s(found, "name"), found["files"])));
+    row("built by", each("buildSystems", &|found| s(found, "name").to_owned()));
+    row("layout", each("layout", &|found| format!("{}/ ({})", s(found, "path"), found["files"])));
+    row("conventions", each("conventions", &|found| s(found, "path").to_owned()));
+    for command in items(facts, "commands").iter().take(8) {
+        let place = if s(command, "folder").is_empty() { String::new() } else { format!("  (in {})", s(command, "folder")) };
+        row(s(command, "kind"), vec![format!("{}{place}", s(command, "command"))]);
+    }
+    for entry in items(facts, "history").iter().take(3) {
+        row("history", vec![format!("{} {}", s(entry, "commit"), s(entry, "summary"))]);
+    }
+    row("words", each("words", &|found| s(found, "word").to_owned()));
+    if facts["truncated"] == true {
+        text += "The repository is larger than what is looked at: this is a part of it.\n";
     }
     if let Some(reading) = context["analysis"].as_str() {
-        text += &format!("\n{reading}\n");
+        text += &format!("\n{}\n", reading.trim());
     }
     text
-}
-
-/// One value in a few words: the first text or number of an object.
-fn brief(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Object(map) => map.values().filter(|v| v.is_string() || v.is_number()).take(2).map(brief).collect::<Vec<_>>().join(" "),
-        Value::Array(list) => list.iter().take(3).map(brief).collect::<Vec<_>>().join(" "),
-        other => other.to_string(),
-    }
 }
 
 fn plan(value: &Value) -> String {
@@ -218,6 +229,15 @@ fn status(value: &Value) -> String {
     text + &format!("next: {}\n", s(value, "next"))
 }
 
+fn clean_up(value: &Value) -> String {
+    let mut text = format!("{}\n", s(value, "message"));
+    let kept = items(value, "rescued");
+    for name in kept.iter().filter_map(Value::as_str) {
+        text += &format!("kept: {name}\n");
+    }
+    if kept.is_empty() { text } else { text + "next: aura rescue\n" }
+}
+
 fn log(value: &Value) -> String {
     let mut text = format!("{} {}: {}\n", s(value, "id"), s(value, "status"), s(value, "title"));
     for attempt in items(value, "attemptsMade") {
@@ -227,7 +247,10 @@ fn log(value: &Value) -> String {
             text += &format!("    kept under {rescue}\n");
         }
     }
-    text += &format!("\n{}\n", s(value, "transcript").trim_end());
+    match s(value, "transcript").trim() {
+        "" => text += "\nNo attempt has said anything yet.\n",
+        transcript => text += &format!("\n{transcript}\n"),
+    }
     if let Some(diff) = value["diff"].as_str() {
         text += &format!("\n{diff}");
     }

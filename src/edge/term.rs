@@ -8,8 +8,13 @@ const STDIN_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// Writes to stdout. A reader that went away (`| head`) is not an error.
 pub(super) fn out(text: &str) {
+    let _ = try_out(text);
+}
+
+/// Writes to stdout; says whether somebody still reads, for what would go on for ever.
+pub(super) fn try_out(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
 }
 
 /// Writes to stderr.
@@ -23,9 +28,10 @@ pub(super) fn is_live() -> bool {
     std::io::stderr().is_terminal() && crate::config::named_variable("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Whether to colour stderr.
-pub(super) fn has_colour() -> bool {
-    is_live() && crate::config::named_variable("NO_COLOR").is_none()
+/// Whether to colour what a person sees: stderr for the conversation, stdout for an answer.
+fn has_colour(stream: &impl IsTerminal) -> bool {
+    let plain = crate::config::named_variable("TERM").is_some_and(|term| term == "dumb");
+    stream.is_terminal() && !plain && crate::config::named_variable("NO_COLOR").is_none()
 }
 
 /// Columns of the terminal, or a width that suits a log.
@@ -73,9 +79,15 @@ pub(super) enum Colour {
 
 /// Colours a text for stderr, where a person watches.
 pub(super) fn paint(colour: Colour, text: &str) -> String {
-    if !has_colour() {
-        return text.to_owned();
-    }
+    if has_colour(&std::io::stderr()) { painted(colour, text) } else { text.to_owned() }
+}
+
+/// Colours a text for stdout, where it is not piped.
+pub(super) fn paint_answer(colour: Colour, text: &str) -> String {
+    if has_colour(&std::io::stdout()) { painted(colour, text) } else { text.to_owned() }
+}
+
+fn painted(colour: Colour, text: &str) -> String {
     let code = match colour {
         Colour::Green => "32",
         Colour::Red => "31",

@@ -37,12 +37,15 @@ impl Engine {
         let places = Places(story);
         let history = repo.resolve(&places.history_ref())?;
         let known = history.as_ref().unwrap_or(&story.tip.commit);
+        // The story branch stays, so what it holds (a squashed commit is no landing) is kept by itself.
+        let branch = repo.resolve(&places.story_ref())?;
+        let kept_by = |name: &str| branch.as_ref().filter(|_| name == "story").unwrap_or(known);
         for (name, worktree) in worktrees(story) {
             if !worktree.exists() {
                 continue;
             }
             let keep = format!("refs/aura/rescue/{}/{name}/clean", story.id.short());
-            if worktree.join(".git").exists() && repo.rescue(&worktree, &keep, known)?.is_some() {
+            if worktree.join(".git").exists() && repo.rescue(&worktree, &keep, kept_by(&name))?.is_some() {
                 cleaned.rescued.push(keep);
             }
             repo.worktree_remove(&worktree, places.root())?;

@@ -39,7 +39,10 @@ impl Op for RemoveWorktree {
             removed_worktrees: cleaned.worktrees.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
             removed_branches: cleaned.branches,
             rescued: cleaned.rescued,
-            message: format!("Removed {worktrees} worktrees and {branches} task branches."),
+            message: match (worktrees, branches) {
+                (0, 0) => "Nothing was left to remove.".into(),
+                _ => format!("Removed {worktrees} worktrees and {branches} task branches. The story branch stays."),
+            },
         })
     }
 }

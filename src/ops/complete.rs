@@ -22,7 +22,7 @@ pub struct CompleteStory {
     #[arg(long)]
     pub remote: Option<String>,
     /// Message of the commit; default: made from the story and its tasks.
-    #[arg(short, long)]
+    #[arg(short, long, allow_hyphen_values = true)]
     pub commit_message: Option<String>,
     /// Keep every task's landing instead of one squashed commit.
     #[arg(long)]

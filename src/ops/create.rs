@@ -6,6 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
 
+/// Longest path of a repository.
+const PATH_BYTES_MAX: usize = 4096;
+
 /// Create a story: a branch and a worktree of its own beside the repository. Next: analyze it, or decompose it at once.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -13,7 +16,7 @@ pub struct CreateStory {
     /// What should be true at the end, in one line.
     pub title: String,
     /// Details: context, wishes, limits. Headings or a list become tasks with the `outline` planner.
-    #[arg(short, long)]
+    #[arg(short, long, allow_hyphen_values = true)]
     pub description: Option<String>,
     /// Path of the git repository (or any folder in it). The CLI's default is the current folder.
     #[arg(short, long, value_name = "PATH")]
@@ -45,8 +48,14 @@ impl Op for CreateStory {
         let repository = self
             .repository_path
             .ok_or_else(|| Error::invalid("create a story: `repositoryPath` is missing").hint("give the path of a git repository"))?;
-        if !repository.is_absolute() {
-            return Err(Error::invalid(format!("create a story: `repositoryPath` `{}` is not absolute", repository.display())));
+        let plain = |path: &str| path.len() <= PATH_BYTES_MAX && !path.chars().any(char::is_control);
+        if !repository.is_absolute() || !repository.to_str().is_none_or(plain) {
+            let shown: String = repository.to_string_lossy().chars().take(200).collect();
+            return Err(Error::invalid(format!(
+                "create a story: `repositoryPath` is `{}`, not an absolute path of plain text",
+                shown.escape_debug()
+            ))
+            .hint("give the whole path: what calls this may stand anywhere"));
         }
         let request = CreateRequest {
             title: self.title,

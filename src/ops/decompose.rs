@@ -5,7 +5,12 @@ use crate::engine::DecomposeRequest;
 use crate::error::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use serde_json::Value;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Largest file with a plan.
+const PLAN_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// Decompose a story into tasks with dependencies; waves are computed. Give `tasks` to use a plan of your own. A plan
 /// that has not run may be replaced. Next: run it.
@@ -126,15 +131,25 @@ fn draft(task: TaskInput) -> TaskDraft {
     }
 }
 
-fn read_plan(path: &PathBuf) -> Result<Vec<TaskInput>> {
+fn read_plan(path: &Path) -> Result<Vec<TaskInput>> {
     #[derive(Deserialize)]
     struct Whole {
         tasks: Vec<TaskInput>,
     }
-    let text = std::fs::read_to_string(path).map_err(|e| Error::invalid(format!("read the plan {}", path.display())).because(e))?;
-    let value: serde_json::Value =
-        serde_json::from_str(&text).map_err(|e| Error::invalid(format!("read the plan {}", path.display())).because(e))?;
-    let parsed =
-        if value.is_array() { serde_json::from_value(value) } else { serde_json::from_value(value).map(|whole: Whole| whole.tasks) };
-    parsed.map_err(|e| Error::invalid(format!("read the plan {}", path.display())).because(e))
+    let doing = format!("read the plan {}", path.display());
+    let failed = |e: std::io::Error| Error::invalid(doing.clone()).because(e);
+    let mut text = String::new();
+    let mut file = std::fs::File::open(path).map_err(failed)?.take(PLAN_BYTES_MAX + 1);
+    file.read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > PLAN_BYTES_MAX {
+        return Err(Error::invalid(format!("{doing}: it has more than {PLAN_BYTES_MAX} bytes")));
+    }
+    // Editors on Windows put a mark in front.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let value = serde_json::from_str(text).map_err(|e| Error::invalid(format!("{doing}: it is not JSON")).because(e))?;
+    let whole = match value {
+        Value::Array(tasks) => serde_json::json!({ "tasks": tasks }),
+        other => other,
+    };
+    Ok(super::decode::decode::<Whole>(&doing, whole)?.tasks)
 }

@@ -8,6 +8,7 @@ mod cancel;
 mod clean;
 mod complete;
 mod create;
+mod decode;
 mod decompose;
 pub mod follow;
 mod list;
@@ -88,7 +89,7 @@ const fn verb<O: Op>() -> Verb {
         input: schema::<O>,
         output: schema::<O::Out>,
         clap: || O::augment_args(Command::new(O::COMMAND)),
-        from_json: |engine, value| reply::<O>(engine, parse::<O>(value)),
+        from_json: |engine, value| reply::<O>(engine, decode::decode(&format!("call `{}`", O::NAME), value)),
         from_args: |engine, matches| reply::<O>(engine, O::from_arg_matches(matches).map_err(|e| Error::invalid(e.to_string()))),
     }
 }
@@ -104,15 +105,6 @@ fn reply<O: Op>(engine: Engine, op: Result<O>) -> Reply {
         let value = serde_json::to_value(out).map_err(|e| Error::internal("encode an answer").because(e))?;
         Ok(Answer { value, exit_code })
     })
-}
-
-/// Decodes arguments; the message names the field and, for an unknown one, the known ones.
-fn parse<O: Op>(value: Value) -> Result<O> {
-    if !value.is_object() {
-        return Err(Error::invalid(format!("call `{}`: the arguments are not a JSON object", O::NAME))
-            .hint("give an object, for example {\"storyId\": \"…\"}"));
-    }
-    serde_json::from_value(value).map_err(|e| Error::invalid(format!("call `{}`: {e}", O::NAME)))
 }
 
 /// The verb of that tool or command name.
@@ -146,10 +138,18 @@ pub fn restore(repository: &std::path::Path, commit: &crate::domain::Oid, folder
     crate::engine::restore(repository, commit, folder)
 }
 
-/// Position in the log from which a story's active run follows; its end when nothing runs.
-pub fn active_since(engine: &Engine, id: &str) -> Result<i64> {
+/// Where a story stands in the log.
+pub struct Position {
+    /// Of its last event.
+    pub seq: i64,
+    /// Of the first event of its active run; none when nothing runs.
+    pub run: Option<i64>,
+}
+
+/// Where a story stands in the log, and its active run.
+pub fn position(engine: &Engine, id: &str) -> Result<Position> {
     let story = story(engine, id)?;
-    Ok(story.run.as_ref().map_or(story.seq, |run| run.since - 1))
+    Ok(Position { seq: story.seq, run: story.run.as_ref().map(|run| run.since) })
 }
 
 /// Titles of a story's tasks by id.
