@@ -1,6 +1,6 @@
 //! Nothing is ever lost: what is in a worktree is kept under a ref before anything happens to it.
 
-use super::cmd::{Site, oid, run};
+use super::cmd::{Site, oid, parts, run};
 use super::refs::ours;
 use super::{Expect, Repo, Result, io, library};
 use crate::domain::Oid;
@@ -37,6 +37,7 @@ impl Repo {
             run(self.git(Site::Objects).env("GIT_INDEX_FILE", &index).args(["read-tree", head.as_str()]), "make an index")?;
         }
         let site = Site::Tree { work: worktree, index: &index };
+        self.forget_links(site)?;
         // A repository inside cannot be kept as files; everything else is.
         run(self.git(site).args(["add", "-A", "--ignore-errors", "--", "."]), "keep a worktree").or_else(|error| {
             tracing::warn!(path = %worktree.display(), %error, "part of a worktree could not be kept");
@@ -55,6 +56,21 @@ impl Repo {
         };
         self.update_ref(name, &commit, Expect::Any, "aura: rescue")?;
         Ok(Some(commit))
+    }
+
+    /// Takes links to other repositories out of our index: git would look into those, and run what is configured there
+    /// (`tests/git.rs` plants one).
+    fn forget_links(&self, site: Site<'_>) -> Result<()> {
+        let staged = run(self.git(site).args(["ls-files", "-s", "-z"]), "list the index")?;
+        let links: Vec<String> = parts(&staged.stdout)
+            .filter_map(|line| line.strip_prefix("160000 ").and_then(|rest| rest.split_once('\t').map(|(_, path)| path.to_owned())))
+            .collect();
+        if links.is_empty() {
+            return Ok(());
+        }
+        let names = links.iter().flat_map(|path| path.bytes().chain([0])).collect::<Vec<u8>>();
+        run(self.git(site).args(["update-index", "-z", "--force-remove", "--stdin"]).stdin(names), "forget links to repositories")?;
+        Ok(())
     }
 
     /// Everything that was kept, oldest first.
