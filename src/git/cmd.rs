@@ -4,7 +4,6 @@
 use super::{GitError, Repo, Result};
 use crate::domain::Oid;
 use crate::proc::{Cmd, Exit, Output, ProcError};
-use jiff::Timestamp;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -85,20 +84,13 @@ impl Repo {
         base().dir(&self.root).deadline(DEADLINE).output_max(1024 * 1024)
     }
 
-    /// Identity and dates of a commit that Aura makes: the user's own name, a time that comes from the log.
-    pub(super) fn identified(&self, cmd: Cmd, at: Timestamp) -> Cmd {
-        let (name, email) = self.identity();
-        let date = format!("@{} +0000", at.as_second());
-        cmd.env("GIT_AUTHOR_NAME", &name)
-            .env("GIT_COMMITTER_NAME", &name)
-            .env("GIT_AUTHOR_EMAIL", &email)
-            .env("GIT_COMMITTER_EMAIL", &email)
-            .env("GIT_AUTHOR_DATE", &date)
-            .env("GIT_COMMITTER_DATE", &date)
+    /// The user's own name, asked of git itself: libgit2 knows neither `GIT_CONFIG_GLOBAL` nor every kind of include.
+    /// Asked once: a process for each commit would double the price of a landing.
+    pub(super) fn identity(&self) -> &(String, String) {
+        self.identity.get_or_init(|| self.ask_identity())
     }
 
-    /// The user's own name, asked of git itself: libgit2 knows neither `GIT_CONFIG_GLOBAL` nor every kind of include.
-    fn identity(&self) -> (String, String) {
+    fn ask_identity(&self) -> (String, String) {
         let asked = try_run(self.git(Site::Objects).args(["config", "--null", "--get-regexp", r"^user\.(name|email)$"]));
         let stdout = asked.map(|output| output.stdout).unwrap_or_default();
         let lines: Vec<String> = parts(&stdout).collect();

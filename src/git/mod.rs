@@ -24,6 +24,7 @@ pub use worktree::{Added, At};
 
 use crate::domain::Oid;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 /// What a ref must be before it is moved.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +51,8 @@ pub struct Repo {
     root: PathBuf,
     /// The common `.git` folder.
     git_dir: PathBuf,
+    /// The user's name and address, once they are known.
+    identity: Arc<OnceLock<(String, String)>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +125,7 @@ impl Repo {
             }
             Err(source) => return Err(GitError::Library { doing: format!("read HEAD of {}", root.display()), source }),
         }
-        Ok(Repo { here: plain(here), root, git_dir })
+        Ok(Repo { here: plain(here), root, git_dir, identity: Arc::default() })
     }
 
     #[must_use]

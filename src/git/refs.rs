@@ -1,6 +1,6 @@
 //! Refs: read by libgit2, moved by compare-and-swap.
 
-use super::cmd::{Site, oid, run};
+use super::cmd::run;
 use super::{Expect, GitError, Head, Repo, Result, io, library};
 use crate::domain::Oid;
 use jiff::Timestamp;
@@ -109,12 +109,15 @@ impl Repo {
 
     /// A commit made of parts. The same parts give the same id.
     pub fn commit_tree(&self, tree: &Oid, parents: &[&Oid], message: &str, at: Timestamp) -> Result<Oid> {
-        let mut cmd = self.identified(self.git(Site::Objects), at).arg("commit-tree").arg(tree.as_str());
-        for parent in parents {
-            cmd = cmd.args(["-p", parent.as_str()]);
-        }
-        let doing = format!("commit tree {}", tree.short());
-        oid(&run(cmd.args(["-F", "-"]).stdin(message.as_bytes().to_vec()), &doing)?, &doing)
+        let (name, email) = self.identity();
+        let repo = self.open()?;
+        let make = || -> Result<git2::Oid, git2::Error> {
+            let who = git2::Signature::new(name, email, &git2::Time::new(at.as_second(), 0))?;
+            let tree = repo.find_tree(theirs(tree)?)?;
+            let parents = parents.iter().map(|id| repo.find_commit(theirs(id)?)).collect::<Result<Vec<_>, _>>()?;
+            repo.commit(None, &who, &who, message, &tree, &parents.iter().collect::<Vec<_>>())
+        };
+        make().map(ours).map_err(library(format!("commit tree {}", tree.short())))
     }
 
     pub fn remotes(&self) -> Result<Vec<String>> {
