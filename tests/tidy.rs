@@ -44,9 +44,9 @@ const IMPURE: &[&str] = &["std::fs", "std::io", "std::net", "std::thread", "toki
 
 /// Tests that sleep, each for a reason. Waiting for a condition with a long deadline is not a race.
 const MAY_SLEEP: &[(&str, &str)] = &[
-    ("tests/support/world.rs", "looks for a condition in other processes, with a long deadline"),
-    ("tests/support/script.rs", "the scripted agent, another process, looks for the file that lets it go on"),
     ("tests/proc.rs", "looks every few milliseconds for what another process does; and a driver that waits to be killed"),
+    ("tests/support/world.rs", "looks again, until a deadline, for what another process does"),
+    ("tests/support/script.rs", "an agent that waits, until a deadline, for a file"),
 ];
 
 const FILE_LINES_MAX: usize = 500;

@@ -3,7 +3,7 @@
 //! Exit code 0 is done, 75 (try again later) a rate limit, 77 (no permission) a missing login, by `sysexits.h`; anything
 //! else is a failure. Its last words are its summary, or those of a last line `{"summary": "…"}`.
 
-use super::{Agent, AgentConfig, AgentVerdict, Brief, Ending, Launch, Reader, Signal, by_exit, one_line, plain};
+use super::{Agent, AgentConfig, AgentVerdict, Brief, Ending, Launch, Reader, SIGNAL_CHARS_MAX, Signal, by_exit, one_line, plain, tail};
 use crate::domain::{Outcome, Usage};
 use crate::proc::JobExit;
 use std::collections::VecDeque;
@@ -14,8 +14,8 @@ const NEEDS_LOGIN: i32 = 77;
 /// Lines and bytes of the end of the output that make the summary.
 const SUMMARY_LINES: usize = 40;
 const SUMMARY_BYTES: usize = 4 * 1024;
-/// Characters of stderr in a failure.
-const STDERR_CHARS: usize = 600;
+/// Most bytes of a line that are kept: a declared summary is cut only after it has been read.
+const LINE_BYTES_MAX: usize = 64 * 1024;
 
 pub(super) struct Command {
     name: String,
@@ -78,15 +78,16 @@ impl Reader for Lines {
         if self.last.len() == SUMMARY_LINES {
             self.last.pop_front();
         }
-        self.last.push_back(plain(&line.chars().take(SUMMARY_BYTES).collect::<String>()));
+        self.last.push_back(plain(tail(line, LINE_BYTES_MAX)));
         vec![Signal::Activity(one_line(line))]
     }
 
     fn verdict(&mut self, ending: &Ending<'_>) -> AgentVerdict {
         let summary = self.summary();
-        let said = |text: &str| {
-            let words: String = text.trim().chars().rev().take(STDERR_CHARS).collect::<Vec<_>>().into_iter().rev().collect();
-            if words.is_empty() { one_line(&summary) } else { one_line(&words) }
+        // The end of what it says about its failure; programs say the reason last.
+        let said = |stderr: &str| {
+            let words = if stderr.trim().is_empty() { summary.clone() } else { plain(stderr) };
+            one_line(tail(words.trim(), SIGNAL_CHARS_MAX))
         };
         let outcome = by_exit(ending.exit).unwrap_or_else(|| match ending.exit {
             Some(JobExit::Code(0)) => Outcome::Done,
@@ -103,16 +104,10 @@ impl Lines {
     fn summary(&self) -> String {
         let json = self.last.back().and_then(|line| serde_json::from_str::<serde_json::Value>(line).ok());
         if let Some(summary) = json.as_ref().and_then(|value| value.get("summary")).and_then(|value| value.as_str()) {
-            return plain(summary);
+            return tail(&plain(summary), SUMMARY_BYTES).to_owned();
         }
-        let mut text = String::new();
-        for line in self.last.iter().rev() {
-            if text.len() + line.len() > SUMMARY_BYTES {
-                break;
-            }
-            text = if text.is_empty() { line.clone() } else { format!("{line}\n{text}") };
-        }
-        text
+        let lines: Vec<&str> = self.last.iter().map(String::as_str).collect();
+        tail(&lines.join("\n"), SUMMARY_BYTES).to_owned()
     }
 }
 
@@ -128,7 +123,7 @@ mod tests {
         for line in lines {
             reader.read(line);
         }
-        reader.verdict(&Ending { exit: exit.as_ref(), stderr, usage_file: None })
+        reader.verdict(&Ending { exit: exit.as_ref(), stderr, usage_file: None, before: vec![] })
     }
 
     #[test]
@@ -146,12 +141,25 @@ mod tests {
 
     #[test]
     fn the_summary_is_the_end_of_what_it_says_or_what_it_declares() {
-        assert_eq!(verdict(&["one", "", "two\u{1b}[31m"], Some(JobExit::Code(0)), "").summary, "one\ntwo[31m");
+        assert_eq!(verdict(&["one", "", "two\u{1b}[31m"], Some(JobExit::Code(0)), "").summary, "one\ntwo");
         assert_eq!(verdict(&["noise", "{\"summary\": \"added x\"}"], Some(JobExit::Code(0)), "").summary, "added x");
         let long: Vec<String> = (0..500).map(|n| format!("line {n} {}", "x".repeat(100))).collect();
         let long: Vec<&str> = long.iter().map(String::as_str).collect();
         let summary = verdict(&long, Some(JobExit::Code(0)), "").summary;
         assert!(summary.len() <= SUMMARY_BYTES && summary.contains("line 499"), "{summary}");
+        let long = format!("{} the end", "ä".repeat(SUMMARY_BYTES));
+        let declared = serde_json::json!({ "summary": long }).to_string();
+        for line in [&long, &declared] {
+            let summary = verdict(&[line], Some(JobExit::Code(0)), "").summary;
+            assert!(summary.len() <= SUMMARY_BYTES && summary.starts_with('ä') && summary.ends_with(" the end"), "{summary}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_by_the_end_of_stderr() {
+        let stderr = format!("{}\u{1b}[1merror\u{1b}[0m: no such file\n", "a long story\n".repeat(100));
+        let Outcome::Failed { detail } = verdict(&["working"], Some(JobExit::Code(1)), &stderr).outcome else { panic!() };
+        assert!(detail.starts_with("exit code 1: ") && detail.ends_with("error: no such file") && detail.len() < 230, "{detail}");
     }
 
     #[test]

@@ -23,8 +23,12 @@ const NOISE: [&str; 7] = [
     "\"type\":\"assistant.tool_call_delta\"",
     "\"type\":\"assistant.message_start\"",
 ];
-/// Tokens that the CLI itself needs and its tools must not see.
+/// Tokens that the CLI itself needs and its tools must not see. Version 1.0.102 leaves `GITHUB_TOKEN` in all the same: who
+/// logs in by another one says so with `env_remove = ["GITHUB_TOKEN"]`.
 const SECRETS: &str = "COPILOT_GITHUB_TOKEN,GH_TOKEN,GITHUB_TOKEN";
+
+/// Tokens by which its tools could push, and which it has no use for.
+const PUSH_TOKENS: [&str; 2] = ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
 
 pub(super) struct Copilot {
     name: String,
@@ -55,7 +59,7 @@ impl Agent for Copilot {
         let mut args: Vec<String> = vec!["-C".into(), path(brief.worktree.to_owned()), "--session-id".into(), brief.session.to_string()];
         args.extend(["--yolo", "--no-ask-user", "--autopilot", "--max-autopilot-continues"].map(String::from));
         args.push(continues);
-        args.extend(["--output-format", "json", "--stream", "off", "--no-color", "--no-auto-update", "--no-remote"].map(String::from));
+        args.extend(["--output-format", "json", "--stream", "on", "--no-color", "--no-auto-update", "--no-remote"].map(String::from));
         args.extend(["--usage-output-file".into(), path(brief.files.join("usage.json"))]);
         args.extend(["--log-dir".into(), path(brief.files.join("copilot-logs"))]);
         args.push(format!("--secret-env-vars={SECRETS}"));
@@ -75,6 +79,7 @@ impl Agent for Copilot {
         ];
         env.extend(self.config.env.clone());
         let mut env_remove = vec!["COPILOT_ALLOW_ALL".to_owned()];
+        env_remove.extend(PUSH_TOKENS.map(String::from));
         env_remove.extend(self.config.env_remove.iter().cloned());
         Launch {
             program: self.program.clone(),
@@ -118,6 +123,8 @@ mod tests {
         for wanted in ["--model gpt-5", "--deny-tool shell(git push)", "--deny-tool shell(rm)", "--output-format json"] {
             assert!(line.contains(wanted), "{wanted} in {line}");
         }
-        assert!(launch.env_remove.contains(&"COPILOT_ALLOW_ALL".to_owned()));
+        for gone in ["COPILOT_ALLOW_ALL", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"] {
+            assert!(launch.env_remove.iter().any(|name| name == gone), "{gone}");
+        }
     }
 }

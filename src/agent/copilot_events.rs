@@ -19,7 +19,8 @@ pub(super) struct Events {
     completed: Option<String>,
     /// Why autopilot stopped.
     stopped: Option<String>,
-    aborted: bool,
+    /// Why it was aborted.
+    aborted: Option<String>,
     last_message: String,
     /// From the `result` line, where there is no usage file.
     premium_requests: f64,
@@ -68,15 +69,16 @@ impl Reader for Events {
                 vec![]
             }
             "session.task_complete" if own => {
-                self.completed = Some(plain(text(data, "summary")));
+                // A completion can be rejected, by validation or a reviewer: then the agent is sent on, or stops.
+                self.completed = (data["success"] != false).then(|| plain(text(data, "summary")));
                 vec![]
             }
-            "session.autopilot_stopped" => {
+            "session.autopilot_stopped" if own => {
                 self.stopped = Some(text(data, "reason").to_owned());
                 vec![]
             }
             "abort" if own => {
-                self.aborted = true;
+                self.aborted = Some(text(data, "reason").to_owned());
                 vec![]
             }
             "result" => {
@@ -109,8 +111,10 @@ impl Events {
         if !self.saw_any {
             return startup(ending);
         }
-        if self.aborted || self.stopped.as_deref() == Some("aborted") {
-            return Outcome::Interrupted;
+        match (self.aborted.as_deref(), self.stopped.as_deref()) {
+            (Some("autopilot_credit_limit"), _) => return Outcome::Incomplete { detail: "it reached its limit of credits".into() },
+            (Some(_), _) | (None, Some("aborted")) => return Outcome::Interrupted,
+            (None, Some(_) | None) => {}
         }
         let code = match ending.exit {
             Some(JobExit::Code(code)) => *code,
@@ -133,24 +137,48 @@ impl Events {
         }
     }
 
-    /// Of this process alone, from the usage file; the `result` line is cumulative over a resumed session.
+    /// Of this process alone. What the CLI writes down is a count over the whole session, so what earlier attempts used
+    /// comes off; of what a killed one used, the next shows as much as had been saved. A count that is behind is one that
+    /// began anew, because the session was lost.
     fn usage(&self, ending: &Ending<'_>) -> Usage {
-        let file = ending.usage_file.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
-        let Some(file) = file else { return Usage { premium_requests: self.premium_requests, ..Usage::default() } };
-        let mut usage = Usage {
-            premium_requests: file["totalPremiumRequestCost"].as_f64().unwrap_or(0.0),
-            nano_credits: file["totalNanoAiu"].as_u64().unwrap_or(0),
-            ..Usage::default()
-        };
-        for model in file["modelMetrics"].as_object().into_iter().flat_map(|map| map.values()) {
-            let count = |key: &str| model["usage"][key].as_u64().unwrap_or(0);
-            usage.input_tokens += count("inputTokens");
-            usage.output_tokens += count("outputTokens");
-            usage.cached_tokens += count("cacheReadTokens");
-            usage.requests += model["requests"]["count"].as_u64().unwrap_or(0);
-        }
-        usage
+        let counted = counted(ending);
+        let asked_before: u64 = ending.before.iter().map(|usage| usage.requests).sum();
+        let began_anew = counted.as_ref().is_some_and(|usage| usage.requests < asked_before);
+        let counted = counted.unwrap_or(Usage { premium_requests: self.premium_requests, ..Usage::default() });
+        if began_anew { counted } else { ending.before.iter().fold(counted, |left, used| less(&left, used)) }
     }
+}
+
+/// What is left of a count without what was used before.
+fn less(count: &Usage, used: &Usage) -> Usage {
+    Usage {
+        input_tokens: count.input_tokens.saturating_sub(used.input_tokens),
+        output_tokens: count.output_tokens.saturating_sub(used.output_tokens),
+        cached_tokens: count.cached_tokens.saturating_sub(used.cached_tokens),
+        requests: count.requests.saturating_sub(used.requests),
+        premium_requests: (count.premium_requests - used.premium_requests).max(0.0),
+        nano_credits: count.nano_credits.saturating_sub(used.nano_credits),
+        // Of time the CLI keeps no count here: it is the supervisor's.
+        duration_ms: count.duration_ms,
+    }
+}
+
+/// As the CLI counts it, if it wrote it down.
+fn counted(ending: &Ending<'_>) -> Option<Usage> {
+    let file = serde_json::from_str::<Value>(ending.usage_file.as_deref()?).ok()?;
+    let mut usage = Usage {
+        premium_requests: file["totalPremiumRequestCost"].as_f64().unwrap_or(0.0),
+        nano_credits: file["totalNanoAiu"].as_u64().unwrap_or(0),
+        ..Usage::default()
+    };
+    for model in file["modelMetrics"].as_object().into_iter().flat_map(|map| map.values()) {
+        let count = |key: &str| model["usage"][key].as_u64().unwrap_or(0);
+        usage.input_tokens += count("inputTokens");
+        usage.output_tokens += count("outputTokens");
+        usage.cached_tokens += count("cacheReadTokens");
+        usage.requests += model["requests"]["count"].as_u64().unwrap_or(0);
+    }
+    Some(usage)
 }
 
 impl SessionError {

@@ -13,7 +13,7 @@ fn verdict(lines: &[&str], exit: Option<JobExit>, stderr: &str) -> AgentVerdict 
     for line in lines {
         events.read(line);
     }
-    events.verdict(&Ending { exit: exit.as_ref(), stderr, usage_file: None })
+    events.verdict(&Ending { exit: exit.as_ref(), stderr, usage_file: None, before: vec![] })
 }
 
 fn error(kind: &str, code: &str, status: u64) -> String {
@@ -68,6 +68,20 @@ fn the_cap_of_continuations_is_not_done() {
 }
 
 #[test]
+fn a_completion_that_was_rejected_is_not_done() {
+    let rejected = r#"{"type":"session.task_complete","data":{"summary":"Added x.","success":false,"outcome":"continue"}}"#;
+    assert!(matches!(verdict(&[TURN, MESSAGE, rejected, RESULT], Some(JobExit::Code(0)), "").outcome, Outcome::Incomplete { .. }));
+    assert!(matches!(verdict(&[TURN, COMPLETE, rejected, RESULT], Some(JobExit::Code(0)), "").outcome, Outcome::Incomplete { .. }));
+    assert_eq!(verdict(&[TURN, rejected, TURN, COMPLETE, RESULT], Some(JobExit::Code(0)), "").outcome, Outcome::Done);
+}
+
+#[test]
+fn the_limit_of_credits_is_not_an_interruption() {
+    let abort = r#"{"type":"abort","data":{"reason":"autopilot_credit_limit"}}"#;
+    assert!(matches!(verdict(&[TURN, abort, RESULT], Some(JobExit::Code(0)), "").outcome, Outcome::Incomplete { .. }));
+}
+
+#[test]
 fn a_sub_agents_words_are_not_the_tasks() {
     let sub = r#"{"type":"assistant.message","agentId":"a1","data":{"content":"Sub-agent done."}}"#;
     let failed = r#"{"type":"session.error","agentId":"a1","data":{"errorType":"query","message":"m"}}"#;
@@ -97,9 +111,29 @@ fn noise_and_broken_lines_are_skipped() {
 #[test]
 fn tokens_come_from_the_usage_file() {
     let file = r#"{"totalPremiumRequestCost":1.5,"totalNanoAiu":7,"modelMetrics":{"a":{"requests":{"count":2},"usage":{"inputTokens":10,"outputTokens":3,"cacheReadTokens":4}},"b":{"requests":{"count":1},"usage":{"inputTokens":1,"outputTokens":1}}}}"#;
-    let ending = Ending { exit: Some(&JobExit::Code(0)), stderr: "", usage_file: Some(file.into()) };
-    let usage = Events::default().verdict(&ending).usage;
-    assert_eq!((usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.requests, usage.nano_credits), (11, 4, 4, 3, 7));
+    let usage = |before: Vec<Usage>| {
+        let ending = Ending { exit: Some(&JobExit::Code(0)), stderr: "", usage_file: Some(file.into()), before };
+        Events::default().verdict(&ending).usage
+    };
+    let all =
+        Usage { input_tokens: 11, output_tokens: 4, cached_tokens: 4, requests: 3, premium_requests: 1.5, nano_credits: 7, duration_ms: 0 };
+    assert_eq!(usage(vec![]), all);
+    // The file counts over the session: what attempts before this one used is not used again.
+    let first = Usage { input_tokens: 6, output_tokens: 3, requests: 1, premium_requests: 1.0, nano_credits: 7, ..Usage::default() };
+    let second = Usage { input_tokens: 4, cached_tokens: 4, requests: 1, duration_ms: 9, ..Usage::default() };
+    let third = Usage { input_tokens: 1, output_tokens: 1, requests: 1, premium_requests: 0.5, ..Usage::default() };
+    assert_eq!(usage(vec![first, second]), third);
+    // The session was lost, and the count began anew.
+    assert_eq!(usage(vec![Usage { input_tokens: 9, requests: 4, ..Usage::default() }]), all);
+}
+
+#[test]
+fn without_a_usage_file_the_result_tells_the_premium_requests() {
+    let mut events = Events::default();
+    events.read(RESULT);
+    let before = Usage { requests: 5, premium_requests: 1.5, ..Usage::default() };
+    let ending = Ending { exit: Some(&JobExit::Code(0)), stderr: "", usage_file: None, before: vec![before] };
+    assert_eq!(events.verdict(&ending).usage, Usage { premium_requests: 0.5, ..Usage::default() });
 }
 
 #[test]

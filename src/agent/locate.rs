@@ -4,13 +4,19 @@
 use super::{AgentEnv, AgentError};
 use std::path::{Path, PathBuf};
 
-/// The program of a `command` agent: a path as it is, a name by the PATH.
+/// The program of a `command` agent: a full path as it is, a name by the PATH. It is started in a worktree, where a
+/// relative path, or a relative folder on the PATH, would be a file that an agent wrote.
 pub(super) fn program(wanted: &Path, env: &AgentEnv) -> Result<PathBuf, AgentError> {
-    if wanted.components().count() > 1 {
-        return if wanted.exists() { Ok(wanted.to_owned()) } else { Err(AgentError::NotFound { program: wanted.display().to_string() }) };
+    let named = || wanted.display().to_string();
+    if wanted.is_absolute() {
+        return if wanted.is_file() { Ok(wanted.to_owned()) } else { Err(AgentError::NotFound { program: named() }) };
     }
-    let path = env.path.clone().unwrap_or_default();
-    which::which_in(wanted, Some(path), ".").map_err(|_| AgentError::NotFound { program: wanted.display().to_string() })
+    if wanted.components().count() > 1 || wanted.starts_with("..") || wanted.starts_with(".") {
+        return Err(AgentError::Relative { program: named() });
+    }
+    let folders = env.path.as_deref().map(std::env::split_paths).into_iter().flatten();
+    let path = std::env::join_paths(folders.filter(|folder| folder.is_absolute())).unwrap_or_default();
+    which::which_in(wanted, Some(path), "/").map_err(|_| AgentError::NotFound { program: named() })
 }
 
 /// Copilot CLI: as configured, else `$COPILOT_BIN`, else `copilot` on the PATH.
@@ -26,7 +32,9 @@ fn native(found: &Path) -> Option<PathBuf> {
     let file = if cfg!(windows) { "copilot.exe" } else { "copilot" };
     // A symbolic link of npm ends in `…/@github/copilot/npm-loader.js`; a `.cmd` shim stands beside `node_modules`.
     let package = real.ancestors().find(|folder| folder.ends_with("@github/copilot")).map(Path::to_owned);
-    let package = package.or_else(|| found.parent().map(|bin| bin.join("node_modules/@github/copilot")).filter(|path| path.is_dir()))?;
+    // One inside a project stands in `node_modules/.bin`.
+    let shim = |from: &str| found.parent().map(|bin| bin.join(from)).filter(|path| path.is_dir());
+    let package = package.or_else(|| shim("node_modules/@github/copilot")).or_else(|| shim("../@github/copilot"))?;
     let scope = package.parent()?;
     let platforms = platforms();
     let beside = platforms.iter().map(|name| scope.join(name).join(file));
@@ -54,7 +62,54 @@ mod tests {
     fn what_is_missing_is_named() {
         let env = AgentEnv { path: Some("/nowhere".into()), ..AgentEnv::default() };
         assert_eq!(copilot(None, &env), Err(AgentError::NotFound { program: "copilot".into() }));
-        assert_eq!(program(Path::new("/no/such"), &env), Err(AgentError::NotFound { program: "/no/such".into() }));
+        let folder = tempfile::tempdir().unwrap();
+        for missing in [folder.path().join("no-such"), folder.path().to_owned()] {
+            let named = missing.display().to_string();
+            assert_eq!(program(&missing, &env), Err(AgentError::NotFound { program: named }), "{missing:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_found_relative_to_the_folder_that_it_is_started_in() {
+        // `Cargo.toml` and `src` are there, seen from where tests run.
+        for relative in ["./Cargo.toml", "src/lib.rs", "../x"] {
+            let found = program(Path::new(relative), &AgentEnv::default());
+            assert_eq!(found, Err(AgentError::Relative { program: relative.into() }));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_relative_folder_on_the_path_is_passed_by() {
+        let folder = tempfile::tempdir().unwrap();
+        let tool = folder.path().join("a-tool");
+        std::fs::write(&tool, "").unwrap();
+        std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let full = std::fs::canonicalize(folder.path()).unwrap();
+        let by = |folder: &Path| program(Path::new("a-tool"), &AgentEnv { path: Some(folder.into()), ..AgentEnv::default() });
+        let here = std::fs::canonicalize(".").unwrap();
+        let up: PathBuf = here.components().skip(1).map(|_| "..").collect();
+        let relative = up.join(full.strip_prefix("/").unwrap());
+        assert!(relative.is_relative() && relative.is_dir(), "{relative:?}");
+        assert_eq!(by(&relative), Err(AgentError::NotFound { program: "a-tool".into() }));
+        assert_eq!(by(&full), Ok(full.join("a-tool")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_shim_that_is_no_link_leads_to_the_native_program_too() {
+        for (shim, modules) in [("bin/copilot", "bin/node_modules"), ("node_modules/.bin/copilot", "node_modules")] {
+            let folder = tempfile::tempdir().unwrap();
+            let native = folder.path().join(modules).join("@github").join(&platforms()[0]).join("copilot");
+            let shim = folder.path().join(shim);
+            std::fs::create_dir_all(folder.path().join(modules).join("@github/copilot")).unwrap();
+            for file in [&native, &shim] {
+                std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                std::fs::write(file, "").unwrap();
+            }
+            let found = copilot(Some(&shim), &AgentEnv::default()).unwrap();
+            assert_eq!(std::fs::canonicalize(found).unwrap(), std::fs::canonicalize(native).unwrap());
+        }
     }
 
     #[cfg(unix)]

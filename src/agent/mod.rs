@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 
 /// Most characters of a signal.
 const SIGNAL_CHARS_MAX: usize = 200;
+/// A signal is made from the beginning of a text; agents print lines of megabytes.
+const LINE_BYTES_LOOKED_AT: usize = 4096;
 
 /// One kind of agent.
 pub trait Agent: Send + Sync {
@@ -88,6 +90,8 @@ pub struct Ending<'a> {
     pub stderr: &'a str,
     /// Content of `usage.json`, if it wrote one.
     pub usage_file: Option<String>,
+    /// What each earlier attempt in the same session used: an agent may count on from there.
+    pub before: Vec<Usage>,
 }
 
 /// What an attempt is worth by the agent's own evidence. The repository has the last word.
@@ -148,6 +152,8 @@ pub struct AgentEnv {
 pub enum AgentError {
     #[error("the program `{program}` was not found")]
     NotFound { program: String },
+    #[error("the program `{program}` is a relative path: give a full path, or a name on the PATH")]
+    Relative { program: String },
     #[error("`program` is missing: an agent of kind `command` needs one")]
     NoProgram,
 }
@@ -169,17 +175,63 @@ pub fn build(name: &str, config: &AgentConfig, env: &AgentEnv) -> Result<Box<dyn
 
 /// One line of untrusted text, bounded, without control characters.
 fn one_line(text: &str) -> String {
-    let flat = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut short: String = flat.take(SIGNAL_CHARS_MAX + 1).collect();
-    if short.chars().count() > SIGNAL_CHARS_MAX {
-        short = short.chars().take(SIGNAL_CHARS_MAX - 1).chain(['…']).collect();
+    let flat = plain(head(text, LINE_BYTES_LOOKED_AT)).replace(['\n', '\t'], " ");
+    let flat = flat.trim();
+    match flat.char_indices().nth(SIGNAL_CHARS_MAX) {
+        None => flat.to_owned(),
+        Some(_) => flat.chars().take(SIGNAL_CHARS_MAX - 1).chain(['…']).collect(),
     }
-    short.trim().to_owned()
 }
 
-/// Text without control characters other than line ends and tabs.
+/// Text without what commands a terminal: escape sequences, control characters other than line ends and tabs, and the
+/// marks that turn the direction of writing, by which a text can be made to look like another one.
 fn plain(text: &str) -> String {
-    text.chars().filter(|&c| !c.is_control() || c == '\n' || c == '\t').collect()
+    let mut clean = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => skip_escape(&mut chars),
+            '\n' | '\t' => clean.push(c),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            c if c.is_control() => {}
+            c => clean.push(c),
+        }
+    }
+    clean
+}
+
+/// The rest of an escape sequence. A string (a title, a link) that does not end on its line is no string.
+fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    match chars.next_if(|c| ('\u{20}'..='\u{7e}').contains(c)) {
+        Some('[') => {
+            while chars.next_if(|c| ('\u{20}'..='\u{3f}').contains(c)).is_some() {}
+            chars.next_if(|c| ('\u{40}'..='\u{7e}').contains(c));
+        }
+        Some(']' | 'P' | 'X' | '^' | '_') => {
+            let end = chars.clone().take_while(|&c| c != '\n').position(|c| c == '\u{7}' || c == '\u{1b}');
+            let Some(end) = end else { return };
+            let bell = chars.nth(end) == Some('\u{7}');
+            if !bell {
+                chars.next_if_eq(&'\\');
+            }
+        }
+        Some('\u{20}'..='\u{2f}') => {
+            chars.next_if(|c| ('\u{30}'..='\u{7e}').contains(c));
+        }
+        Some(_) | None => {}
+    }
+}
+
+/// The beginning of a text, at most so many bytes, whole characters.
+fn head(text: &str, bytes_max: usize) -> &str {
+    let to = (0..=bytes_max.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+    &text[..to.unwrap_or(0)]
+}
+
+/// The end of a text, at most so many bytes, whole characters.
+fn tail(text: &str, bytes_max: usize) -> &str {
+    let from = (text.len().saturating_sub(bytes_max)..=text.len()).find(|&at| text.is_char_boundary(at));
+    &text[from.unwrap_or(text.len())..]
 }
 
 /// What the way a process ended says by itself: how we ended it, or that it never began.
@@ -191,5 +243,40 @@ fn by_exit(exit: Option<&JobExit>) -> Option<Outcome> {
         Some(JobExit::NotStarted { detail }) => Some(Outcome::Unavailable { detail: one_line(detail) }),
         Some(JobExit::Signal(signal)) => Some(Outcome::Crashed { detail: format!("signal {signal}") }),
         Some(JobExit::Code(_)) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_commands_a_terminal_gets_through() {
+        for (raw, clean) in [
+            ("a\u{1b}[31mb\u{1b}[0m", "ab"),
+            ("a\u{1b}[2J\u{1b}[?25lb", "ab"),
+            ("a\u{1b}]0;title\u{7}b", "ab"),
+            ("a\u{1b}]8;;http://x\u{1b}\\b", "ab"),
+            ("a\u{1b}]unended\nb", "aunended\nb"),
+            ("a\u{1b}(Bb\u{1b}", "ab"),
+            ("a\u{9b}31mb\r\u{8}\0", "a31mb"),
+            ("a\u{202e}b\u{2066}c", "abc"),
+            ("zwei\tWörter\n", "zwei\tWörter\n"),
+        ] {
+            assert_eq!(plain(raw), clean, "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn a_signal_is_one_short_line() {
+        assert_eq!(one_line(" a\nb\u{1b}[1m\tc "), "a b c");
+        assert_eq!(one_line(&"ä".repeat(200)), "ä".repeat(200));
+        assert_eq!(one_line(&"ä".repeat(3_000_000)).chars().count(), 200);
+        assert_eq!(one_line(&"ä".repeat(201)), format!("{}…", "ä".repeat(199)));
+    }
+
+    #[test]
+    fn a_tail_is_whole_characters() {
+        assert_eq!((tail("äöü", 3), tail("äöü", 4), tail("äöü", 99), tail("ä", 0)), ("ü", "öü", "äöü", ""));
     }
 }

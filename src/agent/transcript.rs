@@ -1,6 +1,6 @@
 //! A stored transcript as text for people: messages, one line for each tool call, errors. All of it is untrusted text.
 
-use super::{one_line, plain};
+use super::{one_line, plain, tail};
 use serde_json::Value;
 
 /// Renders at most `bytes_max` bytes; when there is more, the end is kept, and a first line says what is missing.
@@ -20,11 +20,8 @@ pub fn render_transcript(raw: &str, bytes_max: usize) -> String {
     if text.len() <= bytes_max {
         return text;
     }
-    let mut from = text.len() - bytes_max;
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    format!("[… {from} bytes before this]\n{}", &text[from..])
+    let end = tail(&text, bytes_max);
+    format!("[… {} bytes before this]\n{end}", text.len() - end.len())
 }
 
 /// One event in a line or a paragraph; nothing for what people need not see.
@@ -70,7 +67,7 @@ mod tests {
             r#"{"type":"tool.execution_complete","data":{"success":true,"shellExecution":{"exitCode":2}}}"#,
             "\nplain line\n",
         );
-        assert_eq!(render_transcript(raw, 1000), "I look.[2J\n▸ bash ls\n  exit code 2\nplain line\n");
+        assert_eq!(render_transcript(raw, 1000), "I look.\n▸ bash ls\n  exit code 2\nplain line\n");
     }
 
     #[test]

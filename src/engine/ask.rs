@@ -95,6 +95,7 @@ impl Asker {
             exit: end.as_ref().map(|end| &end.exit),
             stderr: &stderr,
             usage_file: read(folder.join("usage.json")),
+            before: vec![],
         });
         let failed = |code| Error::new(code, format!("ask `{}`: {}", self.agent.name(), verdict.outcome.sentence()));
         match &verdict.outcome {

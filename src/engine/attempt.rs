@@ -7,7 +7,7 @@
 use super::drive::Context;
 use super::{Places, blocking, prompt, settle};
 use crate::agent::{Agent, Brief, Reader, Signal};
-use crate::domain::{AttemptEnded, AttemptStarted, Event, Oid, Outcome, Purpose, SessionId, Story, Task, TaskId, Usage, Work};
+use crate::domain::{Attempt, AttemptEnded, AttemptStarted, Event, Oid, Outcome, Purpose, SessionId, Story, Task, TaskId, Usage, Work};
 use crate::error::{Error, Result};
 use crate::git::{At, Repo};
 use crate::proc::{Job, JobSpec, JobState};
@@ -71,10 +71,13 @@ fn start(context: &Context, id: &TaskId, purpose: &Purpose) -> Result<Started> {
         job: text(&job),
     };
     let session = event.session;
-    let resume = task.attempts.iter().any(|attempt| attempt.session == session);
+    // A session that never began cannot go on: its agent is told everything.
+    let has_begun = |attempt: &Attempt| !matches!(Job::at(Path::new(&attempt.job)).state(), Ok(JobState::NotStarted));
+    let resume = task.attempts.iter().any(|attempt| attempt.session == session && has_begun(attempt));
+    let remembers = resume && task.attempts.iter().any(|attempt| attempt.session == session && was_saved(attempt));
     context.append(&[Event::AttemptStarted(Box::new(event))])?;
     let begun = prepare(context, &story, task, &ground).and_then(|()| {
-        let prompt = prompt::of(&story, task, purpose, &ground.conflicts, context.config.bounds.handoff_bytes_max, resume);
+        let prompt = prompt::of(&story, task, purpose, &ground.conflicts, context.config.bounds.handoff_bytes_max, remembers);
         launch(context, &story, task, agent.as_ref(), &Launching { job: &job, session, resume, prompt: &prompt })
     });
     match begun {
@@ -86,6 +89,25 @@ fn start(context: &Context, id: &TaskId, purpose: &Purpose) -> Result<Started> {
             Ok(Started::Ended)
         }
     }
+}
+
+/// Whether an attempt's session surely holds its task. An agent saves a session a moment after the fact, so one that was
+/// killed may have saved nothing: the next is told everything again, which costs less than to work without a task.
+fn was_saved(attempt: &Attempt) -> bool {
+    attempt.ended.as_ref().is_some_and(|end| match end.outcome {
+        Outcome::Done | Outcome::NoChange | Outcome::Incomplete { .. } | Outcome::Refused { .. } | Outcome::Unresolved { .. } => true,
+        // It had the time to write down what it used, and answers to use.
+        Outcome::Crashed { .. }
+        | Outcome::Stalled
+        | Outcome::TimedOut
+        | Outcome::Interrupted
+        | Outcome::Failed { .. }
+        | Outcome::RateLimited { .. }
+        | Outcome::NeedsLogin { .. }
+        | Outcome::Quota { .. }
+        | Outcome::Policy { .. }
+        | Outcome::Unavailable { .. } => end.usage.requests > 0,
+    })
 }
 
 fn ended(task: &TaskId, attempt: u32, outcome: Outcome) -> Event {
@@ -114,12 +136,12 @@ impl Ground {
         let places = Places(story);
         let fresh = || Ground { base: story.tip.commit.clone(), keep: false, conflicts: vec![] };
         let previous = task.last_attempt();
-        let worktree_is_there = places.task_worktree(task).join(".git").exists();
+        let is_filled = repo.is_filled(&places.task_worktree(task));
         let goes_on =
             previous.is_some_and(|attempt| attempt.purpose == *purpose) || matches!(purpose, Purpose::Resume { .. } | Purpose::NoChange);
         match (purpose, previous) {
             (Purpose::Work | Purpose::Retry { .. }, _) | (_, None) => Ok(fresh()),
-            (_, Some(attempt)) if goes_on && worktree_is_there => {
+            (_, Some(attempt)) if goes_on && is_filled => {
                 let conflicts = match purpose {
                     Purpose::Resolve { paths, .. } => paths.clone(),
                     _ => vec![],

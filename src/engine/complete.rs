@@ -5,7 +5,7 @@ use super::gating::Site;
 use super::{Engine, Places, blocking};
 use crate::domain::{Completion, Event, Oid, OrchestratorStatus, Published, Story, Verdict, Work};
 use crate::error::{Code, Error, Result};
-use crate::git::{Expect, Repo};
+use crate::git::{Expect, GitError, Repo};
 use std::path::Path;
 
 /// Where the completed story goes.
@@ -110,9 +110,9 @@ impl Engine {
     fn verify(&self, repo: &Repo, story: &Story) -> Result<Story> {
         let config = self.config(Path::new(&story.created.repository))?;
         let wave = story.wave_count().max(1);
-        let jobs = self.store.story_folder(story.id).join("gates").join(format!("complete-{}", story.seq));
+        let occasion = format!("complete-{}", story.seq);
         let site = Site { engine: self, repo, config: &config, story };
-        let Some(report) = site.gate(&story.tip.commit, &story.tip.tree, jobs, &|| false)? else { return Ok(story.clone()) };
+        let Some(report) = site.gate(&story.tip.commit, &story.tip.tree, &occasion, &|| false)? else { return Ok(story.clone()) };
         let verdict = report.verdict;
         let failing = report.failing().map(|check| check.name.clone()).unwrap_or_default();
         let story = self.append(story.id, &[Event::GateFinished { wave, report: Box::new(report) }])?;
@@ -242,7 +242,11 @@ fn merge(repo: &Repo, story: &Story, base: &Oid, commit: &Oid) -> Result<Publish
     let Some(into) = story.created.base_branch.clone() else { return Ok(Published::Branch { branch: story.created.branch.clone() }) };
     let name = format!("refs/heads/{into}");
     if repo.resolve(&name)?.as_ref() != Some(commit) {
-        repo.update_ref(&name, commit, Expect::At(base), "aura: merge a completed story")?;
+        repo.update_users_ref(&name, commit, Expect::At(base), "aura: merge a completed story").map_err(|error| match error {
+            GitError::RefMoved { .. } => Error::new(Code::Conflict, format!("merge into `{into}`: it has moved since the squash"))
+                .hint("complete with `--publish branch`, then merge or rebase the story branch by hand"),
+            error => error.into(),
+        })?;
     }
     Ok(Published::Merged { into })
 }

@@ -3,7 +3,7 @@
 use super::blocking;
 use super::drive::Context;
 use super::gating::gate_at;
-use crate::domain::{Event, Oid, TaskId};
+use crate::domain::{Event, Oid, Story, Task, TaskId};
 use crate::error::Result;
 use std::sync::Arc;
 
@@ -56,10 +56,37 @@ fn search(context: &Context, good: Option<&Oid>, bad: &Oid) -> Result<Found> {
     };
     let story = context.story()?;
     let task = story.tasks.iter().find(|task| task.landings.iter().any(|landing| landing.commit == *first_red));
+    // A task that has repaired what it broke still stands first in line: whoever else broke something is behind it.
+    if let Some(repaired) = task.filter(|task| repaired_in(task, &landings))
+        && let Some(found) = without_one(context, &story, bad, &landings, repaired.id())?
+    {
+        return Ok(found);
+    }
     Ok(match task {
         Some(task) => Found::Task(task.id().clone()),
         None => Found::Nobody(format!("commit {} on the story branch turned it red, and it is no task's landing", first_red.short())),
     })
+}
+
+/// Whether a task landed twice among these: its work, and a repair of it.
+fn repaired_in(task: &Task, landings: &[Oid]) -> bool {
+    task.landings.iter().filter(|landing| landings.contains(&landing.commit)).count() > 1
+}
+
+/// Takes the other tasks' landings out of the red commit, one by one: the one without which it is green is to blame. A
+/// task that others build on cannot be taken out without turning something else red, so nobody is blamed by mistake.
+fn without_one(context: &Context, story: &Story, bad: &Oid, landings: &[Oid], except: &TaskId) -> Result<Option<Found>> {
+    for task in story.tasks.iter().filter(|task| task.id() != except) {
+        let Some(landing) = task.landings.iter().find(|landing| landings.contains(&landing.commit)) else { continue };
+        let Some(tree) = context.repo.without(bad, &landing.commit, &landing.onto)? else { continue };
+        let commit = context.repo.commit_tree(&tree, &[bad], "Look at the story without one task\n", story.updated_at)?;
+        match allows(context, &commit)? {
+            Some(true) => return Ok(Some(Found::Task(task.id().clone()))),
+            Some(false) => {}
+            None => return Ok(Some(Found::Stopped)),
+        }
+    }
+    Ok(None)
 }
 
 /// Gates one commit for the search; none when the run was stopped. The verdict is kept: no tree is gated twice.

@@ -6,7 +6,7 @@
 
 use super::{Engine, attempt, culprit, gating, landing};
 use crate::config::Config;
-use crate::domain::{Cancel, Effect, Event, InFlight, Limits, Recorded, StopReason, Story, StoryId, TaskId, Work, next};
+use crate::domain::{Cancel, Effect, Event, InFlight, Limits, Recorded, Run, StopReason, Story, StoryId, TaskId, Work, next};
 use crate::error::{Code, Error, Result};
 use crate::git::Repo;
 use crate::proc::{Job, Stop};
@@ -16,6 +16,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// How long a driver asks for the lease before it believes that another one drives.
+const LEASE_TRIES: u32 = 10;
+const LEASE_PAUSE: Duration = Duration::from_millis(20);
 
 /// What workers share.
 pub(super) struct Context {
@@ -55,9 +59,7 @@ struct Finished {
 pub async fn drive(engine: Engine, id: StoryId) -> Result<()> {
     let folder = engine.store.story_folder(id);
     loop {
-        let Ok(lease) = Lease::take(&folder, &format!("pid {} running the story", std::process::id()))? else {
-            return Ok(());
-        };
+        let Some(lease) = take(&folder).await? else { return Ok(()) };
         drive_run(engine.clone(), id).await?;
         drop(lease);
         // A run that was asked for while this one ended saw the lease taken and relies on us.
@@ -65,6 +67,17 @@ pub async fn drive(engine: Engine, id: StoryId) -> Result<()> {
             return Ok(());
         }
     }
+}
+
+/// The lease, unless somebody has it. Whoever only looks at it, or is just dying, has it for a moment.
+async fn take(folder: &Path) -> Result<Option<Lease>> {
+    for _ in 0..LEASE_TRIES {
+        if let Ok(lease) = Lease::take(folder, &format!("pid {} running the story", std::process::id()))? {
+            return Ok(Some(lease));
+        }
+        tokio::time::sleep(LEASE_PAUSE).await;
+    }
+    Ok(None)
 }
 
 async fn drive_run(engine: Engine, id: StoryId) -> Result<()> {
@@ -90,6 +103,9 @@ struct Driver {
 
 impl Driver {
     async fn run(&mut self, mut story: Story, mut receiver: mpsc::Receiver<Finished>) -> Result<()> {
+        if let (Some(run), Err(error)) = (&story.run, landing::adopt_tip(&self.context).await) {
+            self.stop(run, &error)?;
+        }
         loop {
             story = self.catch_up(story)?;
             if story.run.is_none() {
@@ -99,6 +115,7 @@ impl Driver {
             if !facts.is_empty() {
                 if facts.iter().any(|fact| matches!(fact, Event::RunEnded { .. })) {
                     landing::sync_story_worktree(&self.context).await;
+                    gating::end_leftovers(&self.context).await;
                 }
                 self.context.append(&facts)?;
                 continue;
@@ -169,17 +186,23 @@ impl Driver {
         let Err(error) = finished.result else { return Ok(story) };
         tracing::error!(key = ?finished.key, error = %error.chain(), "a worker failed");
         let Some(run) = &story.run else { return Ok(story) };
-        if run.stop.is_some() {
-            // Already stopping, and what stops it cannot be done either: leave the run to the next driver.
+        if matches!(&run.stop, Some((StopReason::Environment, _))) {
+            // Already stopping for such a reason, and stopping does not work either: leave the run to the next driver.
             return Err(error);
         }
+        self.stop(run, &error)?;
+        self.catch_up(story)
+    }
+
+    /// Writes down why the run cannot go on.
+    fn stop(&self, run: &Run, error: &Error) -> Result<()> {
         let detail = match &error.hint {
             Some(hint) => format!("{} ({hint})", error.chain()),
             None => error.chain(),
         };
         let reason = if error.code == Code::NeedsLogin { StopReason::NeedsLogin } else { StopReason::Environment };
         self.context.append(&[Event::RunStopped { run: run.id, reason, detail }])?;
-        self.catch_up(story)
+        Ok(())
     }
 
     fn catch_up(&mut self, mut story: Story) -> Result<Story> {

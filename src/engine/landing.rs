@@ -27,6 +27,10 @@ fn land_now(context: &Context, permit: &Landable) -> Result<()> {
             Landed::Done { commit, tree } => {
                 let (task, attempt, head) = (permit.task().clone(), permit.attempt(), permit.head().clone());
                 context.append(&[Event::TaskLanded { task, attempt, head, onto, commit, tree }])?;
+                // People see it at once. Where their edits are in the way, the end of the run says so.
+                if let Err(error) = sync(context) {
+                    tracing::info!(error = %error.chain(), "the story's worktree stays behind");
+                }
                 return Ok(());
             }
             Landed::Conflict { paths } => {
@@ -39,6 +43,21 @@ fn land_now(context: &Context, permit: &Landable) -> Result<()> {
     }
     Err(Error::new(Code::Conflict, "land on the story branch: it keeps moving")
         .hint("something else commits to the story branch; stop it and run again"))
+}
+
+/// What a person has committed to the story branch since the last run is part of the story from its first moment: it may
+/// be the repair that a red gate waits for.
+pub(super) async fn adopt_tip(context: &Arc<Context>) -> Result<()> {
+    let context = context.clone();
+    blocking(move || {
+        let story = context.story()?;
+        match context.repo.resolve(&Places(&story).story_ref())? {
+            // A landing that a driver made and did not live to write down is for its own task to find.
+            Some(now) if now != story.tip.commit && story.next_landing().is_none() => adopt(&context, &story, &now),
+            Some(_) | None => Ok(()),
+        }
+    })
+    .await
 }
 
 /// Takes a commit that somebody else put on the story branch for the new tip, if it builds on the old one.
@@ -90,7 +109,13 @@ fn sync(context: &Context) -> Result<()> {
     if from == *to {
         return Ok(());
     }
-    match repo.sync_checkout(&worktree, &from, to) {
+    let mut synced = repo.sync_checkout(&worktree, &from, to);
+    if synced.is_err() {
+        // It may stand at a later landing than was written down, when a driver was killed in between.
+        let later = repo.landings(&from, to).unwrap_or_default().into_iter().rev().filter(|landing| landing != to);
+        synced = later.map(|from| repo.sync_checkout(&worktree, &from, to)).find(Result::is_ok).unwrap_or(synced);
+    }
+    match synced {
         Ok(()) => Ok(repo.update_ref(&name, to, Expect::Any, "aura: worktree brought up to date")?),
         Err(GitError::LocalChanges { path }) => {
             Err(Error::new(Code::Conflict, format!("{} has local changes in the way", path.display())).hint("commit or stash them there"))

@@ -26,7 +26,13 @@ pub(super) fn settle(context: &Context, id: &TaskId, number: u32, end: Option<Jo
     let folder = Path::new(&attempt.job);
     let read = |name: &str| std::fs::read(folder.join(name)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).ok();
     let stderr = read("err.log").unwrap_or_default();
-    let verdict = reader.verdict(&Ending { exit: end.as_ref().map(|end| &end.exit), stderr: &stderr, usage_file: read("usage.json") });
+    let earlier = task.attempts.iter().filter(|other| other.session == attempt.session).filter_map(|other| other.ended.as_ref());
+    let verdict = reader.verdict(&Ending {
+        exit: end.as_ref().map(|end| &end.exit),
+        stderr: &stderr,
+        usage_file: read("usage.json"),
+        before: earlier.map(|end| end.usage.clone()).collect(),
+    });
     let summary = bounded(&verdict.summary, SUMMARY_BYTES_MAX);
     let mut usage = verdict.usage;
     if usage.duration_ms == 0 {

@@ -87,9 +87,7 @@ impl Repo {
 
     /// Identity and dates of a commit that Aura makes: the user's own name, a time that comes from the log.
     pub(super) fn identified(&self, cmd: Cmd, at: Timestamp) -> Cmd {
-        let signature = git2::Repository::open(&self.git_dir).and_then(|repo| repo.signature().map(|s| s.to_owned())).ok();
-        let name = signature.as_ref().and_then(|s| s.name().ok().map(str::to_owned)).unwrap_or_else(|| "Aura".into());
-        let email = signature.as_ref().and_then(|s| s.email().ok().map(str::to_owned)).unwrap_or_else(|| "aura@localhost".into());
+        let (name, email) = self.identity();
         let date = format!("@{} +0000", at.as_second());
         cmd.env("GIT_AUTHOR_NAME", &name)
             .env("GIT_COMMITTER_NAME", &name)
@@ -97,6 +95,16 @@ impl Repo {
             .env("GIT_COMMITTER_EMAIL", &email)
             .env("GIT_AUTHOR_DATE", &date)
             .env("GIT_COMMITTER_DATE", &date)
+    }
+
+    /// The user's own name, asked of git itself: libgit2 knows neither `GIT_CONFIG_GLOBAL` nor every kind of include.
+    fn identity(&self) -> (String, String) {
+        let asked = try_run(self.git(Site::Objects).args(["config", "--null", "--get-regexp", r"^user\.(name|email)$"]));
+        let stdout = asked.map(|output| output.stdout).unwrap_or_default();
+        let lines: Vec<String> = parts(&stdout).collect();
+        let value = |key: &str| lines.iter().rev().find_map(|line| line.strip_prefix(key)?.strip_prefix('\n').map(str::to_owned));
+        let known = |key: &str, otherwise: &str| value(key).filter(|text| !text.is_empty()).unwrap_or_else(|| otherwise.to_owned());
+        (known("user.name", "Aura"), known("user.email", "aura@localhost"))
     }
 }
 

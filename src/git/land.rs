@@ -49,6 +49,15 @@ impl Repo {
         Ok(Merge { tree, conflicts })
     }
 
+    /// The tree of `tip` with what came between `before` and `after` taken out again; none where that conflicts, or where
+    /// git is older than 2.40.
+    pub fn without(&self, tip: &Oid, after: &Oid, before: &Oid) -> Result<Option<Oid>> {
+        let base = format!("--merge-base={after}");
+        let args = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", &base, tip.as_str(), before.as_str()];
+        let output = try_run(self.git(Site::Objects).args(args))?;
+        Ok(if output.success() { parts(&output.stdout).next().and_then(|tree| Oid::parse(&tree).ok()) } else { None })
+    }
+
     /// Lands what the permit allows on a branch that stands at `tip`. Asked again, it finds its own landing.
     pub fn land(&self, permit: &Landable, branch: &str, tip: &Oid, message: &str, at: Timestamp) -> Result<Landed> {
         self.land_commit(permit.head(), branch, tip, message, at)
@@ -86,10 +95,15 @@ impl Repo {
             return Ok(None);
         }
         let Some(first) = self.landings(tip, now)?.into_iter().next() else { return Ok(None) };
-        let repo = self.open()?;
-        let commit = theirs(&first).and_then(|id| repo.find_commit(id)).map_err(library("read a landing"))?;
-        let parents: Vec<Oid> = commit.parent_ids().map(ours).collect();
+        let parents = self.parents_of(&first)?;
         Ok((parents.first() == Some(tip) && parents.get(1) == Some(head) && *now == first).then_some(first))
+    }
+
+    /// Parents of a commit, in their order.
+    pub(super) fn parents_of(&self, commit: &Oid) -> Result<Vec<Oid>> {
+        let repo = self.open()?;
+        let commit = theirs(commit).and_then(|id| repo.find_commit(id)).map_err(library(format!("read commit {commit}")))?;
+        Ok(commit.parent_ids().map(ours).collect())
     }
 
     /// The commits on the first-parent line after `good` up to `bad`, oldest first.

@@ -1,10 +1,15 @@
 //! Refs: read by libgit2, moved by compare-and-swap.
 
 use super::cmd::{Site, oid, run};
-use super::{Expect, GitError, Head, Repo, Result, library};
+use super::{Expect, GitError, Head, Repo, Result, io, library};
 use crate::domain::Oid;
 use jiff::Timestamp;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How long a lock on a ref of ours may last.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 impl Repo {
     pub(super) fn open(&self) -> Result<git2::Repository> {
@@ -47,8 +52,27 @@ impl Repo {
         repo.graph_descendant_of(b, a).map_err(library(doing()))
     }
 
-    /// Moves a ref (full name), if it is what is expected.
+    /// Moves a ref of Aura's own (full name), if it is what is expected. A lock that a killed process left on it is removed:
+    /// one that is alive holds it for a moment only.
     pub fn update_ref(&self, name: &str, new: &Oid, expect: Expect<'_>, reason: &str) -> Result<()> {
+        let give_up = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match self.update_users_ref(name, new, expect, reason) {
+                Err(GitError::Library { source, .. }) if source.code() == git2::ErrorCode::Locked && Instant::now() < give_up => {
+                    std::thread::sleep(LOCK_PAUSE);
+                }
+                Err(GitError::Library { source, .. }) if source.code() == git2::ErrorCode::Locked => {
+                    let lock = self.git_dir.join(format!("{name}.lock"));
+                    std::fs::remove_file(&lock).map_err(io(format!("remove {}", lock.display())))?;
+                    return self.update_users_ref(name, new, expect, reason);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Moves a ref of the user's, if it is what is expected. Nothing of theirs is removed for it.
+    pub fn update_users_ref(&self, name: &str, new: &Oid, expect: Expect<'_>, reason: &str) -> Result<()> {
         let repo = self.open()?;
         let doing = || format!("move `{name}` to {}", new.short());
         let id = theirs(new).map_err(library(doing()))?;

@@ -21,6 +21,10 @@ impl Repo {
     /// its ancestors do not hold.
     pub fn rescue(&self, worktree: &Path, name: &str, known: &Oid) -> Result<Option<Oid>> {
         let admin = self.admin_of(worktree)?;
+        if !self.is_filled(worktree) {
+            // Nobody has worked in it since it was kept the last time.
+            return Ok(None);
+        }
         let text = std::fs::read_to_string(admin.join("HEAD")).map_err(io("read HEAD of a worktree"))?;
         let head = match text.trim().strip_prefix("ref: ") {
             Some(name) => self.resolve(name)?,

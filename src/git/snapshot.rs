@@ -37,12 +37,18 @@ impl Repo {
     pub fn snapshot(&self, worktree: &Path, request: &SnapshotRequest<'_>) -> Result<Snapshot> {
         let admin = self.admin_of(worktree)?;
         let index = admin.join("aura-index");
-        let tree = self.tree_from(worktree, &admin, &index, request.base)?;
-        let parent = self.parent(&admin, request.base)?;
+        let content = self.tree_from(worktree, &admin, &index, request.base)?;
+        let (parent, tree) = match self.stand(&admin, request.base)? {
+            Stand::OnBase(head) => (head, content.clone()),
+            Stand::Elsewhere(head) => (request.base.clone(), self.carried_over(&content, &head, request)?),
+        };
         let head = if self.tree_of(&parent)? == tree { parent } else { self.commit_tree(&tree, &[&parent], request.message, request.at)? };
         self.update_ref(&format!("refs/heads/{}", request.branch), &head, Expect::Any, "aura: what the agent left")?;
         write_head(&admin, At::Branch(request.branch))?;
         std::fs::rename(&index, admin.join("index")).map_err(io("replace the worktree's index"))?;
+        if tree != content {
+            self.set_worktree(worktree, &head)?;
+        }
         let changed = self.diff_files(request.base, &head)?;
         Ok(Snapshot { head, tree, changed })
     }
@@ -104,19 +110,37 @@ impl Repo {
         Ok(())
     }
 
-    /// The worktree's HEAD commit when it builds on the base; else the base.
-    fn parent(&self, admin: &Path, base: &Oid) -> Result<Oid> {
+    /// What the worktree's content is to be compared with.
+    fn stand(&self, admin: &Path, base: &Oid) -> Result<Stand> {
         let text = std::fs::read_to_string(admin.join("HEAD")).map_err(io("read HEAD of a worktree"))?;
         let name = text.trim();
         let head = match name.strip_prefix("ref: ") {
             Some(name) => self.resolve(name)?,
             None => Oid::parse(name).ok(),
         };
-        match head {
-            Some(head) if self.is_ancestor(base, &head).unwrap_or(false) => Ok(head),
-            Some(_) | None => Ok(base.clone()),
+        let Some(head) = head else { return Ok(Stand::OnBase(base.clone())) };
+        if self.is_ancestor(base, &head).unwrap_or(false) {
+            return Ok(Stand::OnBase(head));
         }
+        // Amended: the same place under another name.
+        let amended = self.parents_of(&head)? == self.parents_of(base)?;
+        Ok(if amended { Stand::OnBase(base.clone()) } else { Stand::Elsewhere(head) })
     }
+
+    /// The tree of an agent that left its base (by a reset, or for another branch) brought over to the base: a file that
+    /// only the base has was never the agent's to remove. Where that conflicts, the content stands as it is.
+    fn carried_over(&self, content: &Oid, head: &Oid, request: &SnapshotRequest<'_>) -> Result<Oid> {
+        let there = self.commit_tree(content, &[head], request.message, request.at)?;
+        let merge = self.merge(request.base, &there);
+        Ok(merge.ok().filter(|merge| merge.conflicts.is_empty()).map_or_else(|| content.clone(), |merge| merge.tree))
+    }
+}
+
+/// Where an agent stands when it ends.
+enum Stand {
+    /// On this commit, which builds on the base or is the base.
+    OnBase(Oid),
+    Elsewhere(Oid),
 }
 
 fn path_of(rest: &str) -> Option<String> {
@@ -124,7 +148,7 @@ fn path_of(rest: &str) -> Option<String> {
 }
 
 /// A `.git` below an untracked folder, looked for a few levels deep.
-fn nested_in(folder: &Path, depth: u32) -> Option<PathBuf> {
+pub(super) fn nested_in(folder: &Path, depth: u32) -> Option<PathBuf> {
     if folder.join(".git").exists() {
         return Some(folder.to_owned());
     }

@@ -1,10 +1,15 @@
 //! Worktrees: added one at a time for each repository, filled outside the lock, healed when a crash left half of one.
 
 use super::cmd::{Site, failed, run, try_run};
+use super::snapshot::nested_in;
 use super::{Expect, GitError, Repo, Result, io, plain};
 use crate::domain::Oid;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+
+/// In a worktree's own git folder: its files are those of a commit, and whatever differs is somebody's work. It is gone
+/// while they are being set.
+const FILLED: &str = "aura-filled";
 
 /// What HEAD of a worktree is.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +56,7 @@ impl Repo {
         // Whoever held it is dead: the caller owns this worktree.
         let _ = std::fs::remove_file(admin.join("index.lock"));
         let _ = std::fs::remove_file(admin.join("HEAD.lock"));
+        let _ = std::fs::remove_file(admin.join(FILLED));
         match read_head(&admin)? {
             HeadFile::Branch(name) => self.update_ref(&name, to, Expect::Any, "aura: worktree set")?,
             HeadFile::Detached => write_head(&admin, At::Detached(to))?,
@@ -66,7 +72,13 @@ impl Repo {
         self.move_nested_aside(path, &admin)?;
         run(self.git(site).args(["clean", "-fdq"]), &format!("clean {}", path.display()))?;
         self.submodules(path, &admin);
-        Ok(())
+        std::fs::write(admin.join(FILLED), "").map_err(io(format!("mark {} as filled", path.display())))
+    }
+
+    /// Whether a worktree was filled to the end. In one that was not, a missing file says nothing about anybody's work.
+    #[must_use]
+    pub fn is_filled(&self, path: &Path) -> bool {
+        self.admin_of(path).is_ok_and(|admin| admin.join(FILLED).exists())
     }
 
     /// Brings a worktree whose branch was moved underneath to the branch's new commit, keeping local edits.
@@ -187,8 +199,7 @@ impl Repo {
         let list = ["ls-files", "-z", "--others", "--directory", "--exclude-standard"];
         let output = run(self.git(Site::Worktree { work: path, admin }).args(list), "list untracked files")?;
         for name in super::cmd::parts(&output.stdout).filter(|name| name.ends_with('/')) {
-            let folder = path.join(super::cmd::os(&name));
-            if folder.join(".git").exists() {
+            while let Some(folder) = nested_in(&path.join(super::cmd::os(&name)), 0) {
                 let aside = free_name(path, "nested");
                 std::fs::rename(&folder, &aside).map_err(io(format!("move {} aside", folder.display())))?;
             }

@@ -19,7 +19,7 @@ fn agents_outlive_their_driver_and_the_next_one_attends_to_them() {
     world.await_touch("a runs");
     let driver = world.process(" drive ");
     kill("-KILL", driver);
-    world.until("the driver is dead", || world.processes().iter().all(|(pid, _)| *pid != driver).then_some(()));
+    world.await_no_driver();
     let status = world.status();
     assert_eq!((&status["status"], &status["run"]["driven"]), (&json!("Running"), &json!(false)));
     let joined = world.detach();
@@ -82,7 +82,7 @@ fn a_worktree_that_was_never_filled_is_not_taken_for_the_agents_work() {
     // A git that stops in the middle of filling a task's worktree, until the test has killed its driver.
     let git = which("git");
     let stuck = format!(
-        "#!/bin/sh\ncase \"$GIT_WORK_TREE $*\" in */tasks/*'read-tree --reset'*)\n  if ! test -e \"$AURA_TEST_AGENT/killed\"; then touch \"$AURA_TEST_AGENT/filling\"; exec sleep 60; fi;;\nesac\nexec {git} \"$@\"\n"
+        "#!/bin/sh\ncase \"$GIT_WORK_TREE $*\" in */tasks/*'read-tree --reset'*)\n  if ! test -e \"$AURA_TEST_AGENT/killed\"; then touch \"$AURA_TEST_AGENT/filling\"; while kill -0 $PPID 2>/dev/null; do sleep 0.02; done; exit 1; fi;;\nesac\nexec {git} \"$@\"\n"
     );
     let wrapper = world.path("bin/git");
     fs::write(&wrapper, stuck).unwrap();
@@ -147,7 +147,7 @@ fn a_driver_killed_at_any_event_changes_nothing_about_the_end() {
                 kill("-KILL", *pid);
                 lives += 1;
             }
-            world.until("nobody drives", || world.processes().iter().all(|(_, line)| !line.contains(" drive ")).then_some(()));
+            world.await_no_driver();
             world.detach();
             at = world.events().len() + 3;
         }
@@ -176,5 +176,67 @@ fn two_who_ask_for_a_run_at_the_same_moment_get_the_same_one() {
     }
     assert_eq!(world.events_of("runRequested").len(), 1);
     assert_eq!(world.events_of("attemptStarted").len(), 2);
+    world.close();
+}
+
+#[test]
+fn a_check_that_outlives_its_driver_is_waited_for_or_ended_but_never_disturbed() {
+    // A check that fails when its tree changes while it runs.
+    let check = "ls > .seen; touch \"$AURA_TEST_AGENT/checking\"; n=0; \
+        while ! test -e \"$AURA_TEST_AGENT/go\"; do test -e .seen || exit 7; sleep 0.02; done; test -e .seen";
+    let mut world = World::with(&crate::world::gate(check));
+    world.story(vec![task("a", &[])]);
+    world.detach();
+    world.await_touch("checking");
+    let driver = world.process(" drive ");
+    kill("-KILL", driver);
+    world.await_no_driver();
+    world.detach();
+    world.until("the gate is taken up", || (world.events_of("gateStarted").len() == 2).then_some(()));
+    world.release("go");
+    world.await_end(1);
+    let finished = world.events_of("gateFinished");
+    assert_eq!(finished.len(), 1);
+    assert_eq!(finished[0]["report"]["checks"][0]["result"], "passed", "{}", finished[0]);
+    world.close();
+}
+
+#[test]
+fn a_check_of_a_gate_that_nobody_wants_any_more_is_ended() {
+    let check = "test -e \"$AURA_TEST_AGENT/b may\" || { touch \"$AURA_TEST_AGENT/checking\"; exec sleep 300; }";
+    let mut world = World::with(&crate::world::gate(check));
+    world.story(vec![task("a", &[]), task("b", &["a"])]);
+    world.script("b", "work", vec![hold("b may"), write("b.txt", "b\n")]);
+    world.detach();
+    world.await_touch("checking");
+    let driver = world.process(" drive ");
+    kill("-KILL", driver);
+    world.await_no_driver();
+    // The next driver ends the run without a gate; nothing of it goes on.
+    world.tool("cancel_run", json!({ "now": true }));
+    world.await_end(1);
+    world.release("b may");
+    world.run_well();
+    world.close();
+}
+
+#[test]
+fn what_a_killed_process_leaves_in_git_stops_nobody() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[]), task("b", &["a"])]);
+    assert_eq!(world.run_wave().code, 0);
+    let branch = world.branch();
+    // A ref's lock of a task that has begun, a task's index lock, and a record of the story's worktree that is behind.
+    for name in [format!("refs/heads/{branch}.lock"), format!("refs/heads/{branch}.b.lock")] {
+        fs::write(world.path("repo/.git").join(name), "").unwrap();
+    }
+    let synced = world.git(&["for-each-ref", "--format=%(refname)", "refs/aura/stories/*/synced"]);
+    world.git(&["update-ref", &synced, "main"]);
+    world.script("b", "work", vec![write("a.txt", "a, then b\n")]);
+    world.run_well();
+    assert_eq!(world.landed("a.txt"), "a, then b");
+    let worktree = world.worktree("story");
+    assert_eq!(fs::read_to_string(worktree.join("a.txt")).unwrap(), "a, then b\n");
+    assert_eq!(world.git_in(&worktree, &["status", "--porcelain"]), "");
     world.close();
 }

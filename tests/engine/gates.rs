@@ -117,3 +117,47 @@ fn a_repair_that_changes_nothing_and_one_that_dies_are_bounded() {
     assert_eq!(world.task_status("a")["status"], "Completed");
     world.close();
 }
+
+#[test]
+fn a_person_may_repair_what_no_agent_could() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[]), task("b", &["a"])]);
+    world.script("a", "work", vec![write("a.txt", "BROKEN\n")]);
+    world.script("a", "repair", vec![Step::Exit(1)]);
+    assert_eq!(world.aura(&["run", &world.id, "--all", "--mode", "waves", "--json"]).code, 1);
+    let worktree = world.worktree("story");
+    std::fs::write(worktree.join("a.txt"), "sound\n").unwrap();
+    world.git_in(&worktree, &["commit", "-qam", "repaired by hand"]);
+    world.run_well();
+    assert_eq!((world.landed("a.txt"), world.landed("b.txt")), ("sound".into(), "b".into()));
+    world.close();
+}
+
+#[test]
+fn two_tasks_of_one_wave_that_both_broke_something_are_both_found() {
+    let mut world = World::new();
+    world.story(["a", "b", "c", "d"].map(|id| task(id, &[])).into());
+    for culprit in ["b", "d"] {
+        world.script(culprit, "work", vec![write(&format!("{culprit}.txt"), "this is BROKEN\n")]);
+        world.script(culprit, "repair", vec![replace(&format!("{culprit}.txt"), "BROKEN", "sound"), say("Mended.")]);
+    }
+    world.aura(&["run", &world.id, "--all", "-n", "1", "--json"]);
+    assert_eq!(world.status()["isComplete"], true, "{}", world.story_so_far());
+    let culprits: Vec<String> = world.events_of("culpritFound").iter().map(|event| event["task"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(culprits, ["b", "d"]);
+    world.close();
+}
+
+#[test]
+fn a_gate_that_cannot_be_changed_by_those_whom_it_judges() {
+    let mut world = World::new();
+    world.write("aura.toml", &gate("if grep -rn BROKEN --include=*.txt .; then exit 1; fi"));
+    world.settle_checkout();
+    world.story(vec![task("a", &[])]);
+    // It breaks the tree and takes the check away, in its own tree.
+    world.script("a", "work", vec![write("a.txt", "BROKEN\n"), write("aura.toml", "[gate]\nenabled = false\n")]);
+    world.script("a", "repair", vec![Step::Exit(1)]);
+    assert_eq!(world.run().code, 1);
+    assert_eq!(world.status()["gateResult"]["verdict"], "Failed");
+    world.close();
+}

@@ -1,5 +1,6 @@
 //! The engine, driven through the real program on real repositories by scripted agents.
 #![cfg(target_os = "linux")]
+#![allow(clippy::zombie_processes, clippy::maybe_infinite_iter, clippy::assigning_clones)] // Processes that linger are what is tested.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::exit)]
 
 #[path = "../support/script.rs"]
@@ -7,9 +8,11 @@ mod script;
 #[path = "../support/world.rs"]
 mod world;
 
+mod ceremony;
 mod crash;
 mod evidence;
 mod gates;
+mod keep;
 mod order;
 mod stop;
 mod trouble;

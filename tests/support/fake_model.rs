@@ -1,6 +1,6 @@
 //! A scripted model server on loopback, so that real agents can be tested without a network, a key or a model.
 //!
-//! It speaks OpenAI chat completions, streamed. What it answers depends on the request alone: the script is JSON in the
+//! It speaks OpenAI chat completions, streamed or (Copilot CLI with `--stream off`) not. What it answers depends on the request alone: the script is JSON in the
 //! prompt (`<fake-script>[…]</fake-script>`, in the last user message that has one), and the step is the number of
 //! assistant messages after it. So resumed sessions and any number of agents at once can share one server. What is not
 //! in the request: how often a step with `times` has failed, and which gates a test holds. Everything ends on drop.
@@ -281,12 +281,24 @@ impl Drop for FakeModel {
     }
 }
 
-/// One request, one answer, one connection.
+/// One connection: requests and answers in turn, until the client has no more to ask or an answer cuts it off.
 fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new(stream);
-    let Some((method, path, body)) = receive(&mut reader)? else { return Ok(()) };
-    let mut out = stream;
+    while let Some(asked) = receive(&mut reader)? {
+        if exchange(stream, asked, shared)? == Line::Cut {
+            break;
+        }
+    }
+    Ok(())
+}
+
+#[derive(PartialEq, Eq)]
+enum Line {
+    Open,
+    Cut,
+}
+
+fn exchange(mut out: &TcpStream, (method, path, body): Asked, shared: &Shared) -> io::Result<Line> {
     if method == "GET" && path.trim_end_matches('/').ends_with("/models") {
         return reply(&mut out, 200, &BTreeMap::new(), &json!({ "object": "list", "data": [{ "id": "fake-model", "object": "model" }] }));
     }
@@ -309,7 +321,7 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
     if step.hang {
         let state = shared.lock();
         drop(shared.changed.wait_while(state, |state| !state.over));
-        return Ok(());
+        return Ok(Line::Cut);
     }
     answer(&mut out, &request, &step)
 }
@@ -349,8 +361,11 @@ fn choose(request: &Request, shared: &Shared) -> Result<Step, String> {
     Ok(Step::say(last.unwrap_or("Done.")))
 }
 
-/// Method, path and body; nothing when the client had nothing to ask.
-fn receive(reader: &mut impl BufRead) -> io::Result<Option<(String, String, Vec<u8>)>> {
+/// Method, path and body.
+type Asked = (String, String, Vec<u8>);
+
+/// Nothing when the client has nothing more to ask.
+fn receive(reader: &mut impl BufRead) -> io::Result<Option<Asked>> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let mut words = line.split_whitespace().map(String::from);
@@ -384,18 +399,17 @@ fn receive(reader: &mut impl BufRead) -> io::Result<Option<(String, String, Vec<
     Ok(Some((method, path.split('?').next().unwrap_or_default().to_owned(), body)))
 }
 
-fn reply(out: &mut impl Write, status: u16, headers: &BTreeMap<String, String>, body: &Value) -> io::Result<()> {
+fn reply(out: &mut impl Write, status: u16, headers: &BTreeMap<String, String>, body: &Value) -> io::Result<Line> {
     let body = body.to_string();
-    let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let more: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let more = more.concat();
     let length = body.len();
-    write!(
-        out,
-        "HTTP/1.1 {status} Scripted\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{more}Connection: close\r\n\r\n{body}"
-    )?;
-    out.flush()
+    write!(out, "HTTP/1.1 {status} Scripted\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{more}\r\n{body}")?;
+    out.flush()?;
+    Ok(Line::Open)
 }
 
-fn answer(out: &mut impl Write, request: &Request, step: &Step) -> io::Result<()> {
+fn answer(out: &mut impl Write, request: &Request, step: &Step) -> io::Result<Line> {
     let call = tool_call(request, step);
     let finish = if call.is_some() { "tool_calls" } else { "stop" };
     let usage = json!({ "prompt_tokens": 1000, "completion_tokens": 42, "total_tokens": 1042 });
@@ -407,21 +421,34 @@ fn answer(out: &mut impl Write, request: &Request, step: &Step) -> io::Result<()
     if !request.stream {
         let mut whole = envelope("chat.completion", json!([{ "index": 0, "message": message, "finish_reason": finish }]));
         whole["usage"] = usage;
+        if step.drop {
+            write!(out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4096\r\n\r\n{{\"id\":")?;
+            return Ok(Line::Cut);
+        }
         return reply(out, 200, &BTreeMap::new(), &whole);
     }
-    write!(out, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nConnection: close\r\n\r\n")?;
-    let chunk = |delta: &Value, finish: Option<&str>| {
+    // In chunks: an end without the last, empty one is a connection that was cut, not the end of an answer.
+    write!(out, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+    let event = |out: &mut dyn Write, data: &dyn std::fmt::Display| {
+        let data = format!("data: {data}\n\n");
+        write!(out, "{:x}\r\n{data}\r\n", data.len())?;
+        out.flush()
+    };
+    let delta = |delta: &Value, finish: Option<&str>| {
         envelope("chat.completion.chunk", json!([{ "index": 0, "delta": delta, "finish_reason": finish }]))
     };
-    write!(out, "data: {}\n\n", chunk(&message, None))?;
-    out.flush()?;
+    event(out, &delta(&message, None))?;
     if step.drop {
-        return Ok(());
+        return Ok(Line::Cut);
     }
+    event(out, &delta(&json!({}), Some(finish)))?;
     let mut last = envelope("chat.completion.chunk", json!([]));
     last["usage"] = usage;
-    write!(out, "data: {}\n\ndata: {last}\n\ndata: [DONE]\n\n", chunk(&json!({}), Some(finish)))?;
-    out.flush()
+    event(out, &last)?;
+    event(out, &"[DONE]")?;
+    write!(out, "0\r\n\r\n")?;
+    out.flush()?;
+    Ok(Line::Open)
 }
 
 /// The step in the tools of Copilot CLI.

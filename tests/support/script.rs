@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -157,7 +157,7 @@ fn run(program: &str, args: &[String]) {
     assert!(status.success(), "{program} {args:?}: {status}");
 }
 
-fn until(path: &PathBuf) {
+fn until(path: &Path) {
     let rounds = PATIENCE.as_millis() / 10;
     for _ in 0..rounds {
         if path.exists() {

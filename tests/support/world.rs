@@ -241,6 +241,11 @@ impl World {
         let found = |event: &Value| event["kind"] == kind && (task.is_empty() || event["task"] == task);
         self.until(&format!("{kind} of `{task}`"), || self.events().into_iter().find(|event| found(event)))
     }
+    /// Waits until no process has the story's lease: a killed one keeps it for a moment longer than it can be seen.
+    pub fn await_no_driver(&self) {
+        let folder = self.path("home/stories").join(&self.id);
+        self.until("nobody drives", || aura::store::Lease::holder(&folder).unwrap().is_none().then_some(()));
+    }
     /// Waits until no run is active and nobody holds the story.
     pub fn await_end(&self, runs: usize) {
         self.until("the run ends", || (self.events_of("runEnded").len() >= runs && self.processes().is_empty()).then_some(()));
@@ -263,6 +268,9 @@ impl World {
                 event.as_object_mut().unwrap().remove(name);
             }
             text += &format!("{}\n", event.to_string().chars().take(400).collect::<String>());
+        }
+        for (pid, line) in self.processes() {
+            text += &format!("{pid} {line}\n");
         }
         let log = fs::read_dir(self.path("home/stories")).into_iter().flatten().flatten();
         for folder in log {
