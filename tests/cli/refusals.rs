@@ -73,7 +73,9 @@ fn arguments_that_do_not_fit_the_schema_are_refused_by_name() {
     let cli = Cli::new();
     let id = cli.planned(&[task("task-1", &[])]);
     let mut tools = about_a_story();
-    tools.iter_mut().for_each(|(_, _, args)| args["storyId"] = json!(id));
+    for (_, _, args) in &mut tools {
+        args["storyId"] = json!(id);
+    }
     tools.push(("list_stories", "list", json!({})));
     tools.push(("create_story", "new", json!({ "title": "Another", "repositoryPath": cli.repo() })));
     for (tool, _, args) in tools {
