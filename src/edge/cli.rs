@@ -43,8 +43,9 @@ pub fn main(args: &[OsString]) -> ExitCode {
     }
 }
 
-/// The whole command line.
-fn command() -> Command {
+/// The whole command line, hidden commands too.
+#[must_use]
+pub fn command() -> Command {
     public()
         .subcommand(Command::new("drive").hide(true).arg(Arg::new("story").required(true)))
         .subcommand(Command::new("demo-agent").hide(true))

@@ -123,12 +123,22 @@ fn analysis(value: &Value) -> String {
 
 fn plan(value: &Value) -> String {
     let tasks_found = items(value, "tasks");
-    let mut text = format!("{} tasks in {} waves, planned by {}.\n\n", tasks_found.len(), value["waveCount"], s(value, "planner"));
+    let mut text = format!(
+        "{} in {}, planned by {}.\n\n",
+        count(tasks_found.len() as u64, "task"),
+        count(value["waveCount"].as_u64().unwrap_or(0), "wave"),
+        s(value, "planner")
+    );
     text += &tasks(tasks_found);
     for order in items(value, "addedOrders") {
         text += &format!("{} comes after {}: both claim {}\n", s(order, "then"), s(order, "first"), s(order, "file"));
     }
     text + &format!("\nnext: aura run --all   (at most {} agents at once)\n", value["maxParallelism"])
+}
+
+/// `1 task`, `2 tasks`.
+fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 fn tasks(tasks: &[Value]) -> String {
@@ -168,7 +178,9 @@ fn run(value: &Value) -> String {
         (_, true) if value["started"] == true => format!("Started. It goes on by itself; follow it: {}\n", s(value, "next")),
         (_, true) => format!("It is running already; follow it: {}\n", s(value, "next")),
         ("finished", _) if value["isComplete"] == true => format!("Complete: all tasks landed ({done} in this run).\n"),
-        ("finished", _) => format!("Wave {} of {} is done: {done} tasks landed.\n", wave_done(value), value["totalWaves"]),
+        ("finished", _) => {
+            format!("Wave {} of {} is done: {} landed.\n", wave_done(value), value["totalWaves"], count(done as u64, "task"))
+        }
         ("cancelled", _) => "Cancelled. What landed stays; run again to go on.\n".into(),
         _ => format!("Not complete: {}\n", s(value, "error")),
     };

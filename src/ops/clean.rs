@@ -41,7 +41,7 @@ impl Op for RemoveWorktree {
             rescued: cleaned.rescued,
             message: match (worktrees, branches) {
                 (0, 0) => "Nothing was left to remove.".into(),
-                _ => format!("Removed {worktrees} worktrees and {branches} task branches. The story branch stays."),
+                _ => format!("Removed: worktrees {worktrees}, task branches {branches}. The story branch stays."),
             },
         })
     }

@@ -85,7 +85,9 @@ fn the_page_of_settings_names_every_key_and_no_other() {
         let known = known_keys(&cli, settings);
         let documented: BTreeSet<String> = match table {
             "" => whole.keys().cloned().collect(),
-            "gate.checks" => whole["gate"]["checks"][0].as_table().unwrap().keys().cloned().collect(),
+            "gate.checks" => {
+                whole["gate"]["checks"].as_array().unwrap().iter().flat_map(|check| check.as_table().unwrap().keys().cloned()).collect()
+            }
             "agents" | "planners" => {
                 whole[table].as_table().unwrap().values().flat_map(|entry| entry.as_table().unwrap().keys().cloned()).collect()
             }
