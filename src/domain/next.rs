@@ -6,9 +6,9 @@ use super::{
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
-/// Interruptions in a row before a task fails: a restart of the machine or two is forgiven, a supervisor that dies
-/// each time is not.
-const INTERRUPTIONS_MAX: u32 = 5;
+/// Interruptions in a row before a task fails: being killed is not the task's fault, but a supervisor that dies
+/// each time must not go on for ever.
+const INTERRUPTIONS_MAX: u32 = 20;
 
 /// Bounds of a run. Counts are per task and per fresh start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,10 +7,12 @@
 use super::drive::Context;
 use super::{Places, blocking, prompt, settle};
 use crate::agent::{Agent, Brief, Reader, Signal};
-use crate::domain::{Attempt, AttemptEnded, AttemptStarted, Event, Oid, Outcome, Purpose, SessionId, Story, Task, TaskId, Usage, Work};
+use crate::domain::{
+    Attempt, AttemptEnded, AttemptStarted, Cancel, Event, Oid, Outcome, Purpose, SessionId, Story, Task, TaskId, Usage, Work,
+};
 use crate::error::{Error, Result};
 use crate::git::{At, Repo};
-use crate::proc::{Job, JobSpec, JobState};
+use crate::proc::{Job, JobSpec, JobState, Stop};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -257,7 +259,15 @@ fn launch(context: &Context, story: &Story, task: &Task, agent: &dyn Agent, laun
         cookie: format!("{}/{}/{}", story.id.short(), task.id(), task.next_number()),
     };
     let aura = &context.engine.environment().exe;
-    Job::start(aura, launching.job, &spec)?;
+    let started = Job::start(aura, launching.job, &spec)?;
+    // A cancellation that came before there was a job to stop has found nothing to ask: it is asked for here.
+    if let Some(run) = context.story()?.run {
+        match (run.cancel, &run.stop) {
+            (Some(Cancel::Now), _) => started.stop(Stop::Now)?,
+            (Some(Cancel::Graceful), _) | (None, Some(_)) => started.stop(Stop::Graceful)?,
+            (None, None) => {}
+        }
+    }
     Ok(())
 }
 

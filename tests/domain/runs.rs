@@ -216,7 +216,7 @@ fn an_attempt_that_is_interrupted_for_ever_does_not_run_for_ever() {
     let outcome = world.run(Scope::All, Mode::Waves, None);
     assert!(matches!(outcome, RunOutcome::Failed { .. }), "{outcome:?}");
     let attempts = world.story.tasks[0].attempts.len();
-    assert!((3..=10).contains(&attempts), "{attempts}: a restart or two is forgiven, a broken supervisor is not");
+    assert!((10..=30).contains(&attempts), "{attempts}: many restarts are forgiven, a broken supervisor is not");
     finish(&mut world, Scope::All, Mode::Waves);
 }
 
