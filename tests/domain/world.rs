@@ -1,7 +1,8 @@
 //! A world without I/O: it does what `next` asks for, by rules that are decided beforehand, and holds every event
 //! against what a user must be able to rely on. Everything random comes from one seed, so each failure repeats.
 
-use crate::rules::{Rules, hash, number_of, oid};
+use crate::facts::{accepted, created, ended, started};
+use crate::rules::{Rules, hash, oid};
 use aura::domain::*;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -441,22 +442,6 @@ impl World {
     }
 }
 
-pub fn created() -> StoryCreated {
-    StoryCreated {
-        title: "A story".into(),
-        description: "What should be true at the end.".into(),
-        repository: "/repo".into(),
-        base_branch: Some("main".into()),
-        base_commit: oid("base"),
-        base_tree: oid("base"),
-        branch: "aura/a-story".into(),
-        root: "/repo.aura/a-story".into(),
-        agent: None,
-        planner: None,
-        issue_url: None,
-    }
-}
-
 fn store(story: &Story) -> (String, Vec<String>) {
     let tasks = story.tasks.iter().map(|task| serde_json::to_string(task).unwrap()).collect();
     (serde_json::to_string(story).unwrap(), tasks)
@@ -466,36 +451,4 @@ fn load(stored: &(String, Vec<String>)) -> Story {
     let mut story: Story = serde_json::from_str(&stored.0).unwrap();
     story.tasks = stored.1.iter().map(|task| serde_json::from_str(task).unwrap()).collect();
     story
-}
-
-pub fn started(task: &Task, purpose: Purpose, base: Oid) -> Event {
-    Event::AttemptStarted(Box::new(AttemptStarted {
-        task: task.id().clone(),
-        attempt: task.next_number(),
-        purpose,
-        agent: "command".into(),
-        session: SessionId(Uuid::from_u128(u128::from(number_of(task.id())))),
-        base,
-        worktree: format!("/repo.aura/a-story/{}", task.id()),
-        job: format!("/home/stories/x/attempts/{}-{}", task.id(), task.next_number()),
-    }))
-}
-
-pub fn ended(task: &TaskId, attempt: u32, outcome: Outcome, resume_at: Option<Timestamp>) -> Event {
-    let usage = Usage { input_tokens: 10, premium_requests: 1.0 / 3.0, ..Usage::default() };
-    Event::AttemptEnded(Box::new(AttemptEnded {
-        task: task.clone(),
-        attempt,
-        outcome,
-        summary: "said".into(),
-        usage,
-        rescue: None,
-        resume_at,
-    }))
-}
-
-pub fn accepted(task: &TaskId, attempt: u32) -> Event {
-    let files = vec![ChangedFile { path: format!("src/{task}.rs"), added: 1, removed: 0 }];
-    let head = oid(&("head", task, attempt));
-    Event::TaskAccepted(Box::new(TaskAccepted { task: task.clone(), attempt, head, files, outside_claim: vec![] }))
 }
