@@ -58,7 +58,7 @@ impl Repo {
     /// A copy of the worktree's own index spares hashing every file again; a broken one is made anew from the base.
     fn seed_index(&self, worktree: &Path, admin: &Path, index: &Path, base: &Oid) -> Result<()> {
         remove_index(index);
-        if std::fs::copy(admin.join("index"), index).is_ok() {
+        if copy_with_its_time(&admin.join("index"), index).is_ok() {
             // A split index has its other half in the worktree's own folder: made whole there, before it is read elsewhere.
             let site = Site::Worktree { work: worktree, admin };
             let is_split = std::fs::read_dir(admin).is_ok_and(|mut entries| entries.any(is_shared_index));
@@ -232,6 +232,15 @@ pub(super) fn folders_of(name: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 fn lines<'a>(names: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<u8> {
     names.into_iter().flat_map(|name| name.iter().copied().chain([0])).collect()
+}
+
+/// Git looks into files that were written in the same moment as the index, even where size and time say that nothing has
+/// changed. A copy with a time of its own would hide an edit made right after a checkout (`tests/git/property.rs` found
+/// one).
+fn copy_with_its_time(from: &Path, to: &Path) -> std::io::Result<()> {
+    let written = from.metadata()?.modified()?;
+    std::fs::copy(from, to)?;
+    std::fs::File::options().write(true).open(to)?.set_modified(written)
 }
 
 fn is_shared_index(entry: std::io::Result<std::fs::DirEntry>) -> bool {

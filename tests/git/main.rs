@@ -6,6 +6,7 @@ mod hostile;
 mod keep;
 mod lab;
 mod landing;
+mod planted;
 mod property;
 mod questions;
 mod repositories;
