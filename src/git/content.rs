@@ -37,7 +37,7 @@ impl Repo {
     pub(super) fn tree_from(&self, worktree: &Path, admin: &Path, index: &Path, base: &Oid, nested: Nested) -> Result<Oid> {
         self.seed_index(worktree, admin, index, base)?;
         let mut entries = self.index_entries(index)?;
-        self.uncover(worktree, index, &entries)?;
+        self.uncover(index, &entries, |name| on_disk(worktree, name).is_some())?;
         let known = self.settle_links(index, &mut entries, base, nested)?;
         let found = match nested {
             Nested::Refuse => self.nested(worktree, index, &entries)?,
@@ -92,13 +92,14 @@ impl Repo {
         entries.ok_or_else(|| GitError::Failed { doing: doing.into(), stderr: "it is damaged".into() })
     }
 
-    /// Files that the index was told not to look at, although they are there: an edit of them is work like any other.
-    pub(super) fn uncover(&self, worktree: &Path, index: &Path, entries: &[Entry]) -> Result<()> {
+    /// Files that the index was told not to look at are looked at again; of those that a sparse checkout may have left out,
+    /// only the ones that are asked for.
+    pub(super) fn uncover(&self, index: &Path, entries: &[Entry], skipped_too: impl Fn(&[u8]) -> bool) -> Result<()> {
         let assumed = entries.iter().filter(|entry| entry.tag.is_ascii_lowercase()).map(|entry| &entry.name);
         self.mark(index, "--no-assume-unchanged", assumed)?;
         let skipped = entries.iter().filter(|entry| entry.tag.eq_ignore_ascii_case(&b'S'));
-        let present = skipped.map(|entry| &entry.name).filter(|name| on_disk(worktree, name).is_some());
-        self.mark(index, "--no-skip-worktree", present)
+        let skipped = skipped.map(|entry| &entry.name).filter(|name| skipped_too(name));
+        self.mark(index, "--no-skip-worktree", skipped)
     }
 
     fn mark<'a>(&self, index: &Path, how: &str, names: impl Iterator<Item = &'a Vec<u8>>) -> Result<()> {

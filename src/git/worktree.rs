@@ -90,7 +90,8 @@ impl Repo {
                 let _ = std::fs::remove_file(&index);
                 vec![]
             });
-            self.uncover(path, &index, &entries)?;
+            // Where the user's own checkout is sparse, git finds anew what to leave out.
+            self.uncover(&index, &entries, |_| true)?;
             self.move_nested_aside(path, &index, &entries, to)?;
         }
         let output = try_run(self.git(site).args(["read-tree", "--reset", "-u", to.as_str()]))?;

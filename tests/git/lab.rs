@@ -145,15 +145,23 @@ impl Project<'_> {
         self.repo.snapshot(&self.story().join(name), &request)
     }
 
-    /// A commit on top of `parent` with these files changed, made without any worktree.
+    /// A commit on top of `parent` with these files changed.
     pub fn commit(&self, parent: &Oid, files: &[(&str, &str)]) -> Oid {
+        self.commit_by(parent, |_, path| {
+            for (name, text) in files {
+                write(&path.join(name), text);
+            }
+        })
+    }
+
+    /// A commit on top of `parent` with what is done to its files.
+    pub fn commit_by(&self, parent: &Oid, edit: impl FnOnce(&Lab, &Path)) -> Oid {
         let path = self.lab.path("scratch");
         self.repo.worktree_add(&path, At::Detached(parent)).unwrap();
         self.repo.set_worktree(&path, parent).unwrap();
-        for (name, text) in files {
-            write(&path.join(name), text);
-        }
-        self.lab.git(&path, &["add", "-A"]);
+        edit(self.lab, &path);
+        // Links to other repositories are made without their folders: those stay in the index.
+        self.lab.git(&path, &["add", "-A", "--", ".", ":!sub"]);
         self.lab.git(&path, &["commit", "-q", "--allow-empty", "-m", "made by a test"]);
         Oid::parse(&self.lab.git(&path, &["rev-parse", "HEAD"])).unwrap()
     }

@@ -6,6 +6,7 @@ mod hostile;
 mod keep;
 mod lab;
 mod landing;
+mod merges;
 mod planted;
 mod property;
 mod questions;

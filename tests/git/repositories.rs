@@ -231,3 +231,72 @@ fn a_new_repository_is_made_of_a_folder() {
         assert_eq!(lab.git(&folder, &["status", "--porcelain"]), "");
     });
 }
+
+#[test]
+#[cfg(unix)]
+fn a_repository_of_somebody_else_is_opened_where_git_trusts_it() {
+    use std::os::unix::fs::MetadataExt;
+    alone(|lab| {
+        let project = lab.project();
+        // Only root can give files away.
+        if fs::metadata(&project.path).unwrap().uid() != 0
+            || !std::process::Command::new("chown").args(["-R", "12345"]).arg(&project.path).status().unwrap().success()
+        {
+            return;
+        }
+        let error = Repo::discover(&project.path).unwrap_err();
+        assert!(error.to_string().contains("dubious ownership"), "{error}");
+        lab.configure(&format!("[safe]\ndirectory = {}\n", project.path.display()));
+        works(&lab.open(&project.path));
+    });
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_shared_with_a_group_stays_writable_for_it() {
+    use std::os::unix::fs::PermissionsExt;
+    alone(|lab| {
+        let project = lab.project_made_by(&["init", "-q", "--shared=group"]);
+        works(&project);
+        for folder in ["objects", "refs"] {
+            let mut folders = vec![project.path.join(".git").join(folder)];
+            while let Some(at) = folders.pop() {
+                let mode = fs::metadata(&at).unwrap().permissions().mode();
+                assert!(mode & 0o020 != 0, "{}: {mode:o}", at.display());
+                folders.extend(fs::read_dir(&at).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()));
+            }
+        }
+    });
+}
+
+#[test]
+fn a_sparse_checkout_that_the_agent_made_removes_nothing() {
+    alone(|lab| {
+        let project = lab.project();
+        let path = project.worktree("task");
+        lab.git(&path, &["sparse-checkout", "set", "nothing"]);
+        assert!(!path.join("src").exists());
+        write(&path.join("src/lib.txt"), "written where nothing is checked out\n");
+        write(&path.join("nothing/new.txt"), "new\n");
+        fs::remove_file(path.join("readme.txt")).unwrap();
+        let changed: Vec<String> = project.snapshot("task").unwrap().changed.into_iter().map(|file| file.path).collect();
+        assert_eq!(changed, ["nothing/new.txt", "readme.txt", "src/lib.txt"]);
+        let again = project.worktree("task");
+        assert_eq!(read(&again.join("src/deep/er.txt")), "deeper\n");
+    });
+}
+
+#[test]
+fn a_branch_in_the_middle_of_a_rebase_is_in_use() {
+    alone(|lab| {
+        let project = lab.project();
+        project.git(&["checkout", "-qb", "topic", "HEAD~1"]);
+        write(&project.path.join("src/lib.txt"), "in the way\n");
+        project.git(&["add", "-A"]);
+        project.git(&["commit", "-qm", "topic"]);
+        assert!(!Lab::try_git(&project.path, &["rebase", "main"]).status.success());
+        assert_eq!(project.repo.checked_out_at("topic").unwrap().as_deref(), Some(project.repo.root()));
+        project.git(&["rebase", "--abort"]);
+        assert_eq!(project.repo.checked_out_at("main").unwrap(), None);
+    });
+}

@@ -321,3 +321,99 @@ fn whenever_the_process_is_killed_the_next_one_finishes_the_work() {
         }
     });
 }
+
+/// Not a test by itself: an agent's life, over and over, until it is killed.
+#[test]
+fn lives_when_asked_to() {
+    let Some(repository) = std::env::var_os("AURA_GIT_LIVE_IN") else { return };
+    let path = PathBuf::from(std::env::var_os("AURA_GIT_LIVE_AT").unwrap());
+    let repo = Repo::discover(Path::new(&repository)).unwrap();
+    let base = repo.head().unwrap().commit;
+    for n in 0.. {
+        repo.worktree_add(&path, At::Branch("aura/life")).unwrap();
+        repo.set_worktree(&path, &base).unwrap();
+        write(&path.join("work.txt"), &format!("{n}\n"));
+        repo.rescue(&path, "refs/aura/rescue/s/life/1", &base).unwrap().unwrap();
+        let request = aura::git::SnapshotRequest { base: &base, branch: "aura/life", message: "m\n", at: crate::lab::noon() };
+        repo.snapshot(&path, &request).unwrap();
+        if n % 3 == 2 {
+            repo.worktree_remove(&path, path.parent().unwrap()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn wherever_a_life_is_cut_short_the_next_one_goes_on_and_nothing_is_lost() {
+    alone(|lab| {
+        let project = lab.project();
+        project.repo.update_ref("refs/heads/aura/life", &project.base, aura::git::Expect::Absent, "test").unwrap();
+        let path = project.story().join("life");
+        for looks in (0..10).map(|n| n * n * 400) {
+            let variables: [(&str, &Path); 2] = [("AURA_GIT_LIVE_IN", &project.path), ("AURA_GIT_LIVE_AT", &path)];
+            let mut child = second_process("worktrees::lives_when_asked_to", &variables);
+            let mut seen = 0;
+            while seen <= looks {
+                assert!(child.try_wait().unwrap().is_none(), "it lives until it is killed");
+                seen += u32::from(path.join("work.txt").exists() || seen > 0);
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            // What stands there now is either filled, and then kept, or nobody's work.
+            let left = fs::read(path.join("work.txt")).ok();
+            let kept = project.repo.rescue(&path, "refs/aura/rescue/s/life/2", &project.base).unwrap_or_default();
+            if let (Some(left), Some(kept)) = (left.filter(|_| project.repo.is_filled(&path)), kept) {
+                assert_eq!(project.show(&kept, "work.txt").as_bytes(), left.trim_ascii_end(), "{looks} looks");
+            }
+            project.worktree("life");
+            assert_eq!(lab.git(&path, &["status", "--porcelain"]), "", "{looks} looks");
+            assert!(!path.join("work.txt").exists());
+            write(&path.join("next.txt"), "next\n");
+            assert_eq!(project.snapshot("life").unwrap().changed.len(), 1, "{looks} looks");
+            project.assert_sound();
+        }
+    });
+}
+
+#[test]
+fn a_worktree_that_a_person_moved_is_made_anew_and_theirs_stays() {
+    alone(|lab| {
+        let project = lab.project();
+        let path = project.worktree("task-1");
+        write(&path.join("work.txt"), "work\n");
+        // By hand, and then as git does it.
+        fs::rename(&path, lab.path("moved by hand")).unwrap();
+        let again = project.worktree("task-1");
+        assert!(!again.join("work.txt").exists());
+        assert_eq!(read(&lab.path("moved by hand/work.txt")), "work\n");
+        project.git(&["worktree", "move", again.to_str().unwrap(), lab.path("moved by git").to_str().unwrap()]);
+        project.worktree("task-1");
+        assert_eq!(lab.git(&lab.path("moved by git"), &["status", "--porcelain"]), "");
+        assert_eq!(lab.git(&path, &["status", "--porcelain"]), "");
+    });
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error_that_names_it_and_leaves_things_as_they_were() {
+    alone(|lab| {
+        let project = lab.project();
+        let path = project.worktree("task-1");
+        write(&path.join("work.txt"), "work\n");
+        let next = project.commit(&project.base, &[("new/file.txt", "new\n")]);
+        // A file where git wants a folder stands for a disk that takes no more; permissions do not stop root.
+        let objects = project.path.join(".git/objects");
+        let hidden = lab.path("objects");
+        let before = (walk(&path), project.oid("refs/heads/aura/task-1"));
+        fs::rename(&objects, &hidden).unwrap();
+        fs::write(&objects, "").unwrap();
+        assert!(project.snapshot("task-1").is_err());
+        assert!(project.repo.rescue(&path, "refs/aura/rescue/s/t/1", &project.base).is_err());
+        assert!(project.repo.set_worktree(&path, &next).is_err());
+        fs::remove_file(&objects).unwrap();
+        fs::rename(&hidden, &objects).unwrap();
+        assert_eq!((walk(&path), project.oid("refs/heads/aura/task-1")), before);
+        assert_eq!(project.snapshot("task-1").unwrap().changed.len(), 1);
+        project.repo.set_worktree(&path, &next).unwrap();
+        assert_eq!(lab.git(&path, &["status", "--porcelain"]), "");
+        project.assert_sound();
+    });
+}
