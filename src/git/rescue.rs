@@ -89,11 +89,12 @@ impl Repo {
             return Err(GitError::Occupied { path: folder.to_owned() });
         }
         std::fs::create_dir_all(folder).map_err(io(format!("create {}", folder.display())))?;
-        let index = folder.join(".aura-restore-index");
+        let index = self.git_dir.join(format!("aura-restore-{}", std::process::id()));
+        remove_index(&index);
         let site = Site::Tree { work: folder, index: &index };
         let restored = run(self.git(site).args(["read-tree", commit.as_str()]), "read what was kept")
             .and_then(|_| run(self.git(site).args(["checkout-index", "-a", "-q"]), "write what was kept"));
-        let _ = std::fs::remove_file(&index);
+        remove_index(&index);
         restored.map(|_| ())
     }
 }

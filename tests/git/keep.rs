@@ -172,3 +172,102 @@ fn what_the_build_needs_is_brought_in_and_nothing_else() {
         }
     });
 }
+
+#[test]
+fn a_list_of_what_the_build_needs_may_be_written_in_any_way() {
+    alone(|lab| {
+        let project = lab.project();
+        let path = project.worktree("task-1");
+        let inside = project.path.join(".worktrees/other");
+        project.repo.worktree_add(&inside, aura::git::At::Detached(&project.base)).unwrap();
+        project.repo.set_worktree(&inside, &project.base).unwrap();
+        for (name, text) in [
+            (".gitignore", "*.env\n/cache\n/.worktrees\nbin\n"),
+            // As some editors end lines, with a comment, a pattern of nothing and one that leads out.
+            (".worktreeinclude", "# secrets\r\n*.env\r\n\r\n/cache/*\n!/cache/big\n../*\nbin\n"),
+            (".worktrees/other/theirs.env", "not yours\n"),
+            ("a.env", "A=1\n"),
+            ("deep/er/b.env", "B=1\n"),
+            ("cache/small", "small\n"),
+            ("cache/big", "big\n"),
+            ("bin/tool", "#!/bin/sh\n"),
+        ] {
+            write(&project.path.join(name), text);
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(project.path.join("bin/tool"), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        // A folder where the file would go is the agent's own.
+        fs::create_dir(path.join("a.env")).unwrap();
+        let copied = project.repo.include(&path).unwrap();
+        assert!(copied.contains(&"bin/tool".to_owned()) && copied.contains(&"cache/small".to_owned()), "{copied:?}");
+        assert!(!copied.iter().any(|name| name.contains("other") || name == "a.env" || name == "cache/big"), "{copied:?}");
+        assert!(path.join("a.env").is_dir());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(path.join("bin/tool")).unwrap().permissions().mode() & 0o111, 0o111);
+        }
+        // What was brought in is ignored here too, by the user's rules of then: it is no part of the work.
+        fs::remove_file(project.path.join(".worktreeinclude")).unwrap();
+        fs::create_dir(project.path.join(".worktreeinclude")).unwrap();
+        assert_eq!(project.repo.include(&path).unwrap(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_commit_kept_under_a_name_in_use_joins_what_was_there() {
+    alone(|lab| {
+        let project = lab.project();
+        let (one, two) = (project.commit(&project.base, &[("a", "1\n")]), project.commit(&project.base, &[("a", "2\n")]));
+        for commit in [&project.base, &one, &two, &one, &project.base] {
+            project.repo.keep(NAME, commit).unwrap();
+        }
+        let kept = project.oid(NAME);
+        assert!([&one, &two, &project.base].iter().all(|commit| project.repo.is_ancestor(commit, &kept).unwrap()));
+        assert_eq!((project.show(&kept, "a"), project.repo.rescues().unwrap().len()), ("2".into(), 1));
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_restored_is_byte_for_byte_what_was_there() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    alone(|lab| {
+        let project = lab.project();
+        let path = project.worktree("task-1");
+        write(&path.join(".gitattributes"), "*.crlf text eol=crlf\n");
+        fs::write(path.join("bytes.bin"), (0..=255).collect::<Vec<u8>>()).unwrap();
+        write(&path.join("dos.crlf"), "one\r\ntwo\r\n");
+        write(&path.join("tool.sh"), "#!/bin/sh\n");
+        write(&path.join("-n\newline/ü \"q\""), "odd\n");
+        fs::set_permissions(path.join("tool.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+        symlink("no/such\nplace", path.join("dangling")).unwrap();
+        symlink("src", path.join("folder")).unwrap();
+        let look = |folder: &std::path::Path| {
+            let mut files = walk(folder);
+            files.remove(".git");
+            let modes: Vec<u32> =
+                files.keys().map(|name| folder.join(name).symlink_metadata().unwrap().permissions().mode() & 0o100).collect();
+            (files, modes)
+        };
+        let before = look(&path);
+        let kept = project.repo.rescue(&path, NAME, &project.base).unwrap().unwrap();
+        project.repo.worktree_remove(&path, &project.story()).unwrap();
+        let folder = lab.path("new/restored here");
+        project.repo.restore(&kept, &folder).unwrap();
+        assert_eq!(look(&folder), before);
+        // Never over something.
+        let full = lab.path("full");
+        write(&full.join("mine.txt"), "mine\n");
+        for taken in [&full, &full.join("mine.txt"), &folder] {
+            assert!(project.repo.restore(&kept, taken).is_err(), "{}", taken.display());
+        }
+        symlink(&full, lab.path("link")).unwrap();
+        assert!(project.repo.restore(&kept, &lab.path("link")).is_err());
+        assert_eq!(read(&full.join("mine.txt")), "mine\n");
+        assert_eq!(walk(&full).len(), 1);
+    });
+}

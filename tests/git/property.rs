@@ -187,8 +187,10 @@ fn on_disk(project: &Project, root: &Path, index: &[(String, String, String)]) -
     Oid::parse(&lab.git(&folder, &["write-tree"])).unwrap()
 }
 
+/// Not by `--exclude`: git 2.47 leaves out too much where refs are kept in tables.
 fn refs(project: &Project) -> String {
-    project.git(&["for-each-ref", "--format=%(objectname) %(refname)", "--exclude=refs/aura", "--exclude=refs/heads/aura"])
+    let all = project.git(&["for-each-ref", "--format=%(refname) %(objectname)"]);
+    all.lines().filter(|line| !line.starts_with("refs/aura/") && !line.starts_with("refs/heads/aura/")).collect::<Vec<_>>().join("\n")
 }
 
 fn check(project: &Project, acts: &[Act]) -> Result<(), TestCaseError> {
@@ -240,23 +242,35 @@ fn clean(project: &Project) {
     project.git(&["update-ref", "refs/heads/precious", "main~1"]);
 }
 
+/// Any number of lives, in a repository that was made like this; `AURA_GIT_CASES` for more of them.
+fn lives(lab: &Lab, init: &[&str], share: u32) {
+    let project = lab.project_made_by(init);
+    let base = project.commit(&project.base, &[(".gitattributes", "*.txt text\n*.log -text\n")]);
+    project.git(&["reset", "-q", "--hard", base.as_str()]);
+    let project = lab.open(&project.path);
+    let cases: u32 = std::env::var("AURA_GIT_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(16);
+    let config = ProptestConfig { cases: cases / share, failure_persistence: None, max_shrink_iters: 60, ..ProptestConfig::default() };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let outcome = runner.run(&prop::collection::vec(acts(), 1..14), |acts| {
+        clean(&project);
+        check(&project, &acts)
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+    assert!(Command::new("git").current_dir(&project.path).args(["fsck", "--no-dangling"]).output().unwrap().status.success());
+}
+
 #[test]
 fn what_is_on_disk_is_what_counts_whatever_the_agent_did() {
+    alone(|lab| lives(lab, &["init", "-q"], 1));
+}
+
+#[test]
+fn the_same_where_only_git_reads_the_repository() {
     alone(|lab| {
-        let project = lab.project();
-        let base = project.commit(&project.base, &[(".gitattributes", "*.txt text\n*.log -text\n")]);
-        project.git(&["reset", "-q", "--hard", base.as_str()]);
-        let project = lab.open(&project.path);
-        let cases = std::env::var("AURA_GIT_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(16);
-        let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 60, ..ProptestConfig::default() };
-        let mut runner = proptest::test_runner::TestRunner::new(config);
-        let outcome = runner.run(&prop::collection::vec(acts(), 1..14), |acts| {
-            clean(&project);
-            check(&project, &acts)
-        });
-        if let Err(error) = outcome {
-            panic!("{error}");
+        if Lab::try_git(&lab.path("home"), &["init", "-q", "--ref-format=reftable", "probe"]).status.success() {
+            lives(lab, &["init", "-q", "--ref-format=reftable"], 2);
         }
-        assert!(Command::new("git").current_dir(&project.path).args(["fsck", "--no-dangling"]).output().unwrap().status.success());
     });
 }
