@@ -85,6 +85,12 @@ fn look(context: &Context, story: &Story, task: &Task, base: &Oid, summary: &str
         }
         Err(error) => return Err(error.into()),
     };
+    if let Some(stray) = &snapshot.stray {
+        let id = task.id();
+        let text =
+            format!("the agent of `{id}` had checked out `{stray}`: its work was taken over, and `{stray}` is where the agent left it");
+        context.append(&[Event::Noted { text }])?;
+    }
     let purpose = task.last_attempt().map_or(&Purpose::Work, |attempt| &attempt.purpose);
     if let Purpose::Resolve { paths, .. } = purpose {
         let left = repo.unresolved(&snapshot.tree, paths)?;
@@ -133,7 +139,7 @@ fn commit_message(story: &Story, task: &Task) -> String {
 fn rescue(context: &Context, story: &Story, task: &Task, number: u32) -> Option<String> {
     let places = Places(story);
     let worktree = places.task_worktree(task);
-    if !worktree.join(".git").exists() {
+    if !worktree.is_dir() {
         return None;
     }
     let name = places.rescue_ref(task, number);
