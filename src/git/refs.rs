@@ -112,6 +112,25 @@ impl Repo {
         Ok(output.stdout_text().split_ascii_whitespace().skip(1).filter_map(|id| Oid::parse(id).ok()).collect())
     }
 
+    /// The commits on the first-parent line after `good` up to `bad`, oldest first.
+    pub(super) fn first_parents(&self, good: &Oid, bad: &Oid) -> Result<Vec<Oid>> {
+        let walk = |repo: git2::Repository| -> Result<Vec<Oid>, git2::Error> {
+            let mut walk = repo.revwalk()?;
+            walk.simplify_first_parent()?;
+            walk.set_sorting(git2::Sort::TOPOLOGICAL | git2::Sort::REVERSE)?;
+            walk.push(theirs(bad)?)?;
+            walk.hide(theirs(good)?)?;
+            walk.map(|id| id.map(ours)).collect()
+        };
+        if let Some(Ok(found)) = self.library().map(walk) {
+            return Ok(found);
+        }
+        let doing = format!("list the commits from {} to {}", good.short(), bad.short());
+        let args = ["rev-list", "--first-parent", "--reverse", bad.as_str()];
+        let output = run(self.git(Site::Objects).args(args).arg(format!("^{good}")), &doing)?;
+        Ok(output.stdout_text().lines().filter_map(|line| Oid::parse(line).ok()).collect())
+    }
+
     /// Moves a ref of Aura's own (full name), if it is what is expected. A lock that a killed process left on it is
     /// removed: one that is alive holds it for a moment only.
     ///

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 /// The permit that an accepted task gives.
-fn permit(head: &Oid) -> Landable {
+pub fn permit(head: &Oid) -> Landable {
     let id = TaskId::parse("task-1").unwrap();
     let (title, description) = ("Do it".to_owned(), "Do it.".to_owned());
     let planned = PlannedTask { id, title, description, depends_on: vec![], files: vec![], agent: None, estimate: 1, wave: 1 };

@@ -81,6 +81,10 @@ fn every_kind_of_conflict_names_the_paths_that_git_names() {
         for (what, expected, ours, theirs) in kinds {
             let (one, two) = (project.commit_by(&project.base, ours), project.commit_by(&project.base, theirs));
             assert_eq!(same(&project, what, &one, &two), Err(paths(expected)), "{what}");
+            // What git put beside a name is not what anybody meant to land.
+            let merge = project.repo.merge(&one, &two).unwrap();
+            let left = project.repo.unresolved(&merge.tree, &merge.conflicts).unwrap();
+            assert_eq!(left.iter().any(|path| path.contains('~')), what.starts_with("a file and a"), "{what}: {left:?}");
         }
     });
 }
@@ -115,5 +119,38 @@ fn what_git_brings_together_is_brought_together() {
                 let _ = same(&project, &format!("{what} {settings}"), &one, &two);
             }
         }
+    });
+}
+
+#[test]
+fn attributes_in_the_tree_say_how_to_merge() {
+    alone(|lab| {
+        lab.configure("[merge \"ours-always\"]\ndriver = true\n");
+        let project = lab.project();
+        let attributes = "CHANGES merge=union\n*.lock -merge\nmine merge=ours-always\n*.sql text eol=crlf\nodd merge=planted\n";
+        let files = ["CHANGES", "a.lock", "mine", "a.sql", "odd"];
+        let with = |word: &str| files.map(|name| (name, format!("{word}\nstart\n")));
+        let commit = |parent: &Oid, word: &str, more: &[(&str, &str)]| {
+            let texts = with(word);
+            let files: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (*name, text.as_str())).chain(more.iter().copied()).collect();
+            project.commit(parent, &files)
+        };
+        let base = commit(
+            &project.base,
+            "",
+            &[(".gitattributes", attributes), ("deep/.gitattributes", "CHANGES merge=union\n"), ("deep/CHANGES", "start\n")],
+        );
+        let one = commit(&base, "one", &[("deep/CHANGES", "start\none\n")]);
+        let two = commit(&base, "two", &[("deep/CHANGES", "start\ntwo\n")]);
+        assert_eq!(same(&project, "attributes", &one, &two), Err(paths(&["a.lock", "a.sql", "odd"])));
+        let without = project.repo.without(&one, &one, &base).unwrap().unwrap();
+        assert_eq!(without, project.repo.tree_of(&base).unwrap());
+        // What the work itself brings along has no say in its own landing.
+        let base = project.commit(&project.base, &[("CHANGES", "start\n")]);
+        let one = project.commit(&base, &[("CHANGES", "start\none\n")]);
+        let two = project.commit(&base, &[("CHANGES", "start\ntwo\n"), (".gitattributes", "CHANGES merge=union\n")]);
+        assert_eq!(same(&project, "brought along", &one, &two), Err(paths(&["CHANGES"])));
+        let union = project.commit(&base, &[("CHANGES", "start\none\n"), (".gitattributes", "CHANGES merge=union\n")]);
+        assert!(same(&project, "there already", &union, &two).is_ok());
     });
 }

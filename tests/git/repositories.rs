@@ -23,6 +23,11 @@ fn works(project: &Project) {
     assert!(!path.join("left.txt").exists());
     assert_eq!(project.repo.log(&commit, 1).unwrap()[0].summary, "Land");
     assert_eq!(project.repo.read(&commit, "made.txt", 10).unwrap().unwrap(), b"made\n");
+    assert_eq!(project.repo.landings(&next, &commit).unwrap(), [commit.clone()]);
+    let landed = project.repo.land(&crate::landing::permit(&kept), "aura/works", &commit, "Land\n", crate::lab::noon()).unwrap();
+    assert!(matches!(landed, aura::git::Landed::Done { .. }), "{landed:?}");
+    assert_eq!(project.repo.land(&crate::landing::permit(&kept), "aura/works", &commit, "Land\n", crate::lab::noon()).unwrap(), landed);
+    assert_eq!(project.repo.unresolved(&project.repo.tree_of(&commit).unwrap(), &["made.txt".into()]).unwrap(), Vec::<String>::new());
     project.repo.worktree_remove(&path, &project.story()).unwrap();
     project.repo.delete_ref("refs/aura/rescue/s/t/1", &kept).unwrap();
     project.git(&["fsck", "--no-dangling", "--no-progress"]);
