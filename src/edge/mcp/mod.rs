@@ -3,6 +3,9 @@
 
 mod calls;
 mod door;
+mod news;
+mod prompts;
+mod resources;
 mod scan;
 mod tools;
 mod wire;
