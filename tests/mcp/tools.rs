@@ -176,6 +176,31 @@ fn a_status_of_twenty_tasks_fits_and_there_is_more_on_request() {
     assert!(tokens(&end.to_string()) < 1000, "{end}");
 }
 
+#[test]
+fn a_model_gets_the_concise_form_and_the_rest_on_request() {
+    let cli = Cli::new();
+    let prompt = "Do exactly this. ".repeat(200);
+    let tasks = json!([{ "id": "task-1", "title": "One", "description": prompt }]);
+    let mut host = Host::new(&cli, LEGACY, "tests");
+    let story = host.call("create_story", json!({ "title": "One", "description": prompt, "repositoryPath": cli.repo() }));
+    let id = story["shortId"].clone();
+    host.call("analyze_story", json!({ "storyId": id, "factsOnly": true }));
+    let plan = host.call("decompose_story", json!({ "storyId": id, "tasks": tasks }));
+    assert!(plan["tasks"][0]["description"].is_null(), "{plan}");
+    let concise = host.call("get_story", json!({ "storyId": id }));
+    assert!(concise["tasks"][0]["description"].is_null() && concise["analyzedContext"]["facts"].is_null(), "{concise}");
+    let whole = host.call("get_story", json!({ "storyId": id, "detailed": true }));
+    assert_eq!(whole["tasks"][0]["description"], prompt, "{whole}");
+    assert!(whole["analyzedContext"]["facts"].is_object());
+    for n in 0..25 {
+        cli.story(&format!("Story {n}"));
+    }
+    let list = host.call("list_stories", json!({}));
+    assert_eq!(list["count"], 20);
+    assert!(tokens(&list.to_string()) < 10_000, "{}", tokens(&list.to_string()));
+    assert_eq!(host.call("list_stories", json!({ "limit": 100 }))["count"], 26);
+}
+
 /// What of a value does not fit a schema, in the part of JSON Schema that our views use.
 fn faults(schema: &Value, value: &Value, root: &Value, path: &str) -> Vec<String> {
     let rule = |key: &str| schema.get(key);
