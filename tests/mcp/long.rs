@@ -190,7 +190,7 @@ fn a_slow_call_that_was_given_up_goes_on_and_asking_again_joins_it() {
     // Others are answered meanwhile.
     assert_eq!(host.call("get_story", json!({ "storyId": id }))["status"], "Analyzing");
     let again = host.begin_call("analyze_story", json!({ "storyId": id }));
-    let mut request = [0; 64 * 1024];
+    let mut request = vec![0; 64 * 1024];
     assert!(asked.read(&mut request).unwrap() > 0);
     let body =
         json!({ "choices": [{ "message": { "role": "assistant", "content": "It is small." }, "finish_reason": "stop" }] }).to_string();

@@ -55,11 +55,8 @@ fn all_tools_together_cost_a_model_little() {
     let mut whole = 0;
     for tool in list["tools"].as_array().unwrap() {
         let seen = json!({ "name": tool["name"], "description": tool["description"], "inputSchema": tool["inputSchema"] });
-        let count = tokens(&seen.to_string());
-        eprintln!("{:>5} {}", count, tool["name"]);
-        whole += count;
+        whole += tokens(&seen.to_string());
     }
-    eprintln!("{whole:>5} together");
     assert!(whole <= 2500, "{whole} tokens");
 }
 
@@ -143,7 +140,6 @@ fn a_status_of_twenty_tasks_fits_and_there_is_more_on_request() {
     let mut host = Host::new(&cli, LEGACY, "tests");
     let fits = |status: &Value, when: &str| {
         let count = tokens(&status.to_string());
-        eprintln!("{count} tokens {when}");
         assert!(count <= 2000, "{count} tokens {when}");
         assert_eq!(status["tasks"].as_array().unwrap().len(), 20);
         assert!(status["summary"].is_string() && status["next"].as_str().unwrap().contains("run_wave"), "{status}");
@@ -155,7 +151,6 @@ fn a_status_of_twenty_tasks_fits_and_there_is_more_on_request() {
     assert_eq!(end["outcome"], "failed", "{end}");
     let failed = host.call("get_orchestrator_status", json!({ "storyId": id }));
     let count = tokens(&failed.to_string());
-    eprintln!("{count} tokens failed");
     assert!(count <= 2000, "{count} tokens: {failed}");
     assert!(failed["next"].as_str().unwrap().contains("get_task_output"), "{failed}");
     let detailed = host.call("get_orchestrator_status", json!({ "storyId": id, "detailed": true, "limit": 3 }));
