@@ -4,6 +4,7 @@
 //! Doors call the few methods of [`Engine`]. A run is driven by a process of its own ([`drive`]), which holds the
 //! story's lease; everything else appends requests to the log and follows it.
 
+mod ahead;
 mod analyze;
 mod ask;
 mod attempt;
