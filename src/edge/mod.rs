@@ -5,6 +5,7 @@ pub mod cli;
 mod demo;
 mod doctor;
 mod live;
+mod mcp;
 mod render;
 mod rescue;
 mod run;
