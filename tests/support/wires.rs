@@ -26,7 +26,9 @@ impl Wire {
     /// All that has been said, as messages by `system`, `user`, `assistant` and `tool`.
     pub fn messages(self, body: &Value) -> Vec<Message> {
         match self {
-            Wire::Chat => list(&body["messages"]).map(|m| message(m["role"].as_str().unwrap_or_default(), text_of(&m["content"]))).collect(),
+            Wire::Chat => {
+                list(&body["messages"]).map(|m| message(m["role"].as_str().unwrap_or_default(), text_of(&m["content"]))).collect()
+            }
             Wire::Messages => {
                 let system = message("system", text_of(&body["system"]));
                 std::iter::once(system).chain(list(&body["messages"]).flat_map(anthropic)).collect()
