@@ -228,6 +228,11 @@ pub fn position(engine: &Engine, id: &str) -> Result<Position> {
     Ok(Position { seq: story.seq, run: story.run.as_ref().map(|run| run.since) })
 }
 
+/// The whole id of the story that a caller means.
+pub fn story_id(engine: &Engine, id: &str) -> Result<String> {
+    Ok(story(engine, id)?.id.to_string())
+}
+
 /// Titles of a story's tasks by id.
 pub fn task_titles(engine: &Engine, id: &str) -> Result<std::collections::HashMap<String, String>> {
     let story = story(engine, id)?;

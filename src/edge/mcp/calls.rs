@@ -55,10 +55,6 @@ impl Calls {
         Calls { environment, engine: OnceCell::new(), left: Mutex::default() }
     }
 
-    pub(super) fn environment(&self) -> &Environment {
-        &self.environment
-    }
-
     /// The engine, opened by the first call that needs it: a host that only asks for the tools waits for no database.
     pub(super) async fn engine(&self) -> Result<Engine> {
         let open = || async {
@@ -120,6 +116,11 @@ impl Calls {
                 }
             }
         }
+    }
+
+    /// The answer of a verb that only reads, without more ado.
+    pub(super) async fn read(&self, verb: &'static Verb, args: Map<String, Value>) -> Result<Answer> {
+        finished(verb, start(verb, self.engine().await?, args, None).await)
     }
 
     /// One sentence of our own words.

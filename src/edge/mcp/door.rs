@@ -1,19 +1,24 @@
 //! What a host can ask for: decode, call a verb, encode. One `Door` for each connection, one `Shared` for all.
 
 use super::calls::{Call, Calls, Listener};
+use super::news::{self, News, Wanted};
 use super::tools::{self, Offer};
-use super::wire;
+use super::{prompts, resources, wire};
 use crate::config::Environment;
 use crate::error::{Error, Problem};
 use crate::ops;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest, CustomResult, ErrorCode, ErrorData, Implementation,
-    ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult, CompletionInfo, CustomRequest,
+    CustomResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, ResourceUpdatedNotificationParam, ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter,
+    Tool, UnsubscribeRequestParams,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{Peer, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -47,11 +52,36 @@ impl Shared {
 pub(super) struct Door {
     shared: Arc<Shared>,
     ended: watch::Receiver<bool>,
+    /// What a client of the older era has subscribed to.
+    wanted: Wanted,
+    is_followed: Arc<AtomicBool>,
 }
 
 impl Door {
     pub(super) fn new(shared: Arc<Shared>, ended: watch::Receiver<bool>) -> Door {
-        Door { shared, ended }
+        Door { shared, ended, wanted: Wanted::default(), is_followed: Arc::default() }
+    }
+
+    /// Tells a client of the older era, from its first subscription to the end of the connection.
+    async fn tell(&self, peer: Peer<RoleServer>) -> Result<(), Error> {
+        if self.is_followed.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut news = news::start(self.shared.calls.engine().await?, self.wanted.clone()).await;
+        let mut ended = self.ended.clone();
+        tokio::spawn(async move {
+            loop {
+                let uri = tokio::select! {
+                    uri = news.changed.recv() => uri,
+                    () = async { let _ = ended.wait_for(|ended| *ended).await; } => None,
+                };
+                let Some(uri) = uri else { return };
+                if peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(())
     }
 
     async fn answer(&self, request: CallToolRequestParams, context: &RequestContext<RoleServer>) -> Result<ops::Answer, Error> {
@@ -83,7 +113,13 @@ fn refusal(error: &Error) -> CallToolResult {
 
 impl ServerHandler for Door {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_prompts()
+            .enable_completions()
+            .enable_resources()
+            .enable_resources_subscribe()
+            .build();
         let me = Implementation::new("aura", env!("CARGO_PKG_VERSION")).with_title("Aura");
         ServerConfig::new(capabilities).with_server_info(me).with_instructions(INSTRUCTIONS)
     }
@@ -102,6 +138,102 @@ impl ServerHandler for Door {
             Err(error) => refusal(&error),
         }
         .into())
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let cursor = request.and_then(|request| request.cursor);
+        let listed = resources::list(&self.shared.calls, cursor.as_deref()).await;
+        let (resources, next) = listed.map_err(|error| resources::refusal(&error, ""))?;
+        let mut result = ListResourcesResult::with_all_items(resources);
+        result.next_cursor = next;
+        Ok(result)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(resources::templates()))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let read = resources::read(&self.shared.calls, &request.uri).await;
+        Ok(read.map_err(|error| resources::refusal(&error, &request.uri))?.into())
+    }
+
+    #[allow(deprecated)] // The older era has nothing else.
+    async fn subscribe(&self, request: SubscribeRequestParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        let added = news::add(&self.shared.calls, &self.wanted, &request.uri).await;
+        added.map_err(|error| resources::refusal(&error, &request.uri))?;
+        self.tell(context.peer).await.map_err(|error| resources::refusal(&error, &request.uri))
+    }
+
+    #[allow(deprecated)]
+    async fn unsubscribe(&self, request: UnsubscribeRequestParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        news::remove(&self.wanted, &request.uri);
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let known = |uri: &&String| resources::Address::parse(uri).is_some();
+        let mut accepted = SubscriptionFilter::new();
+        accepted.resource_subscriptions =
+            requested.resource_subscriptions.as_ref().map(|uris| uris.iter().filter(known).cloned().collect());
+        Some(accepted)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let (sink, wanted, mut ended) = (context.sink(), Wanted::default(), self.ended.clone());
+        for uri in context.accepted().resource_subscriptions.iter().flatten() {
+            // A story that is not there has no news.
+            let _ = news::add(&self.shared.calls, &wanted, uri).await;
+        }
+        let is_wanted = !wanted.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_empty();
+        let mut news: Option<News> = match self.shared.calls.engine().await {
+            Ok(engine) if is_wanted => Some(news::start(engine, wanted).await),
+            Ok(_) | Err(_) => None,
+        };
+        loop {
+            let next = async {
+                match &mut news {
+                    Some(news) => news.changed.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = context.cancelled() => return Ok(()),
+                () = async { let _ = ended.wait_for(|ended| *ended).await; } => return Ok(()),
+                uri = next => match uri {
+                    Some(uri) => if sink.notify_resource_updated(uri).await.is_err() { return Ok(()) },
+                    None => news = None,
+                },
+            }
+        }
+    }
+
+    async fn list_prompts(&self, _: Option<PaginatedRequestParams>, _: RequestContext<RoleServer>) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(prompts::list()))
+    }
+
+    async fn get_prompt(&self, request: GetPromptRequestParams, _: RequestContext<RoleServer>) -> Result<GetPromptResponse, ErrorData> {
+        Ok(prompts::get(&request.name, request.arguments.as_ref())?.into())
+    }
+
+    async fn complete(&self, request: CompleteRequestParams, _: RequestContext<RoleServer>) -> Result<CompleteResult, ErrorData> {
+        let chosen = request.context.as_ref().and_then(|context| context.arguments.as_ref()).and_then(|given| given.get("storyId"));
+        let (argument, typed) = (&request.argument.name, &request.argument.value);
+        let values = resources::complete(&self.shared.calls, argument, typed, chosen.map(String::as_str)).await.unwrap_or_default();
+        let info = CompletionInfo::with_all_values(values).map_err(|e| ErrorData::internal_error(e, None))?;
+        Ok(CompleteResult::new(info))
     }
 
     /// What rmcp could not read as one of its requests: a method that nobody knows, or known parameters that do not fit.
