@@ -12,7 +12,6 @@ mod copilot;
 #[path = "../support/fake_model.rs"]
 mod fake_model;
 #[path = "../support/packages.rs"]
-#[allow(dead_code)]
 mod packages;
 #[path = "../support/stage.rs"]
 #[allow(dead_code)]
@@ -21,3 +20,4 @@ mod stage;
 mod conduct;
 mod hosts;
 mod scene;
+mod sdks;
