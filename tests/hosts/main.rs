@@ -18,6 +18,8 @@ mod packages;
 mod stage;
 
 mod conduct;
+mod conformance;
+mod fixtures;
 mod hosts;
 mod scene;
 mod sdks;
