@@ -11,6 +11,8 @@ use std::sync::{Mutex, OnceLock};
 
 /// The Inspector and the conformance suite need this or newer.
 const NODE_MIN: (u32, u32) = (22, 19);
+/// Characters of an installer's complaint.
+const SAID_MAX: usize = 500;
 /// One after the other: installing is bound by the disk.
 static INSTALLING: Mutex<()> = Mutex::new(());
 
@@ -85,8 +87,8 @@ fn required(name: &'static str, installer: Installer) -> Option<PathBuf> {
         Ok(folder) => Some(folder),
         Err(why) => {
             drop(done);
-            assert!(!is_required(), "the MCP {name} of tests/hosts/packages are required here and {why}");
-            say(&format!("SKIPPED: the MCP {name} of tests/hosts/packages: {why}. AURA_TEST_HOSTS=1 makes this a failure."));
+            assert!(!is_required(), "tests/hosts/packages/{name} is required here and {why}");
+            say(&format!("SKIPPED: tests/hosts/packages/{name}: {why}. AURA_TEST_HOSTS=1 makes this a failure."));
             None
         }
     }
@@ -118,7 +120,9 @@ fn npm(wanted: &Path, folder: &Path) -> Result<(), String> {
         fs::copy(wanted.join(file), folder.join(file)).map_err(|e| format!("{file} cannot be copied: {e}"))?;
     }
     let mut command = Command::new("npm");
-    command.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=2", "--prefix"]).arg(folder);
+    command.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]).arg(folder);
+    // A registry that stumbles is asked again; one that is out of reach is given up after seconds, not minutes.
+    command.args(["--fetch-retries=3", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=3000"]);
     run(command.current_dir(folder), "npm")
 }
 
@@ -130,9 +134,10 @@ fn venv(wanted: &Path, folder: &Path) -> Result<(), String> {
 }
 
 fn run(command: &mut Command, what: &str) -> Result<(), String> {
-    let output = command.stdin(Stdio::null()).output().map_err(|e| format!("{what} cannot be run to install them: {e}"))?;
+    let output = command.stdin(Stdio::null()).output().map_err(|e| format!("{what} cannot be run to install it: {e}"))?;
     if output.status.success() {
         return Ok(());
     }
-    Err(format!("{what} could not install them: {}", String::from_utf8_lossy(&output.stderr).trim()))
+    let said: String = String::from_utf8_lossy(&output.stderr).trim().chars().take(SAID_MAX).collect();
+    Err(format!("{what} could not install it: {said}"))
 }
