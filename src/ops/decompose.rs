@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 /// Largest file with a plan.
 const PLAN_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
-/// Decompose a story into tasks with dependencies; waves are computed. Give `tasks` to use a plan of your own. A plan
-/// that has not run may be replaced. Next: run it.
+/// Decompose a story into tasks with dependencies; waves are computed. Call after create_story. Give `tasks` to use a plan of
+/// your own. A plan that has not run may be replaced. Next: run_wave.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DecomposeStory {
@@ -23,6 +23,7 @@ pub struct DecomposeStory {
     pub story_id: String,
     /// Most agents at once, 1 to 256 (default 4).
     #[arg(short = 'n', long)]
+    #[schemars(range(min = 1, max = 256))]
     pub max_parallelism: Option<u32>,
     /// Whether to plan test tasks (default true).
     #[arg(long, value_name = "BOOL")]

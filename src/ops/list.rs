@@ -8,12 +8,13 @@ use std::path::PathBuf;
 /// Most stories that one list shows.
 const LIMIT_MAX: usize = 1000;
 
-/// List stories, newest first.
+/// List stories, newest first. Call to find the id of a story. Next: get_orchestrator_status.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListStories {
-    /// Only stories with this status: Created, Analyzing, Analyzed, Planning, Planned, Executing, Completed, Failed or Cancelled.
+    /// Only stories with this status, for example `Planned` or `Executing`.
     #[arg(long)]
+    #[schemars(extend("enum" = ["Created", "Analyzing", "Analyzed", "Planning", "Planned", "Executing", "Completed", "Failed", "Cancelled", null]))]
     pub status: Option<String>,
     /// Only stories of this repository.
     #[arg(short, long, value_name = "PATH")]

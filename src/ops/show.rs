@@ -3,7 +3,8 @@ use super::{Effect, Engine, Op, Result, Toolset};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Show a story with its plan and what was found out about its repository.
+/// Show a story whole: description, plan, what was found out about its repository. Call to read a plan before running it; for
+/// progress call get_orchestrator_status.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GetStory {

@@ -5,7 +5,8 @@ use crate::error::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Show how far a story is: its tasks, what the agents are doing, the last gate, and what to do next.
+/// Show how far a story is: its tasks, what the agents are doing, the last gate. Call to look once; to wait, call
+/// wait_for_wave. Next: what `next` says.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GetOrchestratorStatus {

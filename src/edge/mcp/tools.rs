@@ -89,11 +89,19 @@ pub(super) fn complete(verb: &Verb, args: &mut Map<String, Value>, wait_seconds:
 
 fn tool(verb: &Verb) -> Tool {
     let (mut input, mut output) = ((verb.input)().to_value(), (verb.output)().to_value());
-    let about = input.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let about = input.get("description").and_then(Value::as_str).unwrap_or_default().replace('\n', " ");
     slim(&mut input);
     slim(&mut output);
-    if let Some(fields) = input.get_mut("properties").and_then(Value::as_object_mut).filter(|_| verb.name == "run_wave") {
-        fields.shift_remove("waitSeconds");
+    without_null(&mut input);
+    match verb.name {
+        "run_wave" => {
+            input.get_mut("properties").and_then(Value::as_object_mut).and_then(|fields| fields.shift_remove("waitSeconds"));
+        }
+        // There is no current folder here.
+        "create_story" => {
+            input.get_mut("required").and_then(Value::as_array_mut).into_iter().for_each(|needed| needed.push(json!("repositoryPath")));
+        }
+        _ => {}
     }
     let effect = verb.effect;
     let hints = ToolAnnotations::with_title(title(verb.name))
@@ -135,6 +143,25 @@ fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+    }
+}
+
+/// What may be left out need not be said to be `null` too.
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            for key in ["type", "enum"] {
+                let Some(Value::Array(values)) = map.get_mut(key) else { continue };
+                values.retain(|value| !value.is_null() && value != "null");
+                if let ("type", [one]) = (key, values.as_slice()) {
+                    let one = one.clone();
+                    map.insert(key.to_owned(), one);
+                }
+            }
+            map.values_mut().for_each(without_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_null),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
