@@ -4,6 +4,7 @@
 //! Doors call the few methods of [`Engine`]. A run is driven by a process of its own ([`drive`]), which holds the
 //! story's lease; everything else appends requests to the log and follows it.
 
+mod ahead;
 mod analyze;
 mod ask;
 mod attempt;
@@ -125,6 +126,9 @@ impl Engine {
     }
 }
 
+/// The folder of a story that holds its tasks' worktrees.
+pub const TASKS: &str = "tasks";
+
 /// Where a story keeps its branches and worktrees. Names are made of ids and a slug, never of free text.
 struct Places<'a>(&'a Story);
 
@@ -142,7 +146,7 @@ impl Places<'_> {
         self.root().join("story")
     }
     fn task_worktree(&self, task: &Task) -> PathBuf {
-        self.root().join("tasks").join(task.id().as_str())
+        self.root().join(TASKS).join(task.id().as_str())
     }
     fn gate_worktree(&self) -> PathBuf {
         self.root().join("gate")

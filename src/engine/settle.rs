@@ -1,6 +1,6 @@
 //! What an ended attempt is worth: the adapter's verdict, then the repository's. An exit code is never believed alone.
 
-use super::drive::Context;
+use super::drive::{Context, Told};
 use super::{Error, Places};
 use crate::agent::{Ending, Reader};
 use crate::domain::{AttemptEnded, ChangedFile, Event, Oid, Outcome, Purpose, Story, Task, TaskAccepted, TaskId, is_claimed};
@@ -33,6 +33,10 @@ pub(super) fn settle(context: &Context, id: &TaskId, number: u32, end: Option<Jo
         usage_file: read("usage.json"),
         before: earlier.map(|end| end.usage.clone()).collect(),
     });
+    if verdict.outcome == Outcome::Done {
+        // Its place is free while its work is looked at. Not else: what went wrong may concern the next agent too.
+        context.tell(Told::AgentEnded(id.clone()));
+    }
     let summary = bounded(&verdict.summary, SUMMARY_BYTES_MAX);
     let mut usage = verdict.usage;
     if usage.duration_ms == 0 {

@@ -4,6 +4,7 @@
 //! Aura writes to its own refs and its own worktrees. The user's checkout, index, stash and configuration are never
 //! written to. Every ref moves by compare-and-swap; every step can be repeated after a crash at any point.
 
+mod ahead;
 mod cmd;
 mod diff;
 mod include;

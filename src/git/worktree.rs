@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// In a worktree's own git folder: its files are those of a commit, and whatever differs is somebody's work. It is gone
 /// while they are being set.
-const FILLED: &str = "aura-filled";
+pub(super) const FILLED: &str = "aura-filled";
 
 /// What HEAD of a worktree is.
 #[derive(Clone, Copy, Debug)]

@@ -31,6 +31,9 @@ pub struct DecomposeStory {
     /// Who plans: `copilot`, `openai`, `outline` or a planner of aura.toml.
     #[arg(long)]
     pub planner: Option<String>,
+    /// Whole prompts in the answer (default true; false leaves them out).
+    #[arg(long, value_name = "BOOL")]
+    pub detailed: Option<bool>,
     /// A plan of your own: tasks with `id`, `title`, `description` (the agent's prompt), `dependsOn`, `files`.
     #[arg(skip)]
     pub tasks: Option<Vec<TaskInput>>,
@@ -95,6 +98,7 @@ impl Op for DecomposeStory {
 
     async fn call(self, engine: Engine) -> Result<PlanView> {
         let story = super::story(&engine, &self.story_id)?;
+        let form = Form::of(self.detailed.unwrap_or(true));
         let tasks = match (self.tasks, &self.plan) {
             (Some(tasks), _) => Some(tasks),
             (None, Some(path)) => Some(read_plan(path)?),
@@ -116,7 +120,7 @@ impl Op for DecomposeStory {
         Ok(PlanView {
             story_id: story.id.to_string(),
             planner: origin.planner.clone(),
-            tasks: story.tasks.iter().map(|task| TaskView::of(task, Form::Detailed)).collect(),
+            tasks: story.tasks.iter().map(|task| TaskView::of(task, form)).collect(),
             wave_count: story.wave_count(),
             max_parallelism: story.max_parallelism,
             added_orders: origin.added_orders.iter().map(order).collect(),

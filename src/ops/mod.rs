@@ -233,6 +233,18 @@ pub fn story_id(engine: &Engine, id: &str) -> Result<String> {
     Ok(story(engine, id)?.id.to_string())
 }
 
+/// The task whose worktree a folder lies in: whoever works there is its agent.
+pub fn task_at(engine: &Engine, folder: &std::path::Path) -> Result<Option<String>> {
+    if !folder.components().any(|part| part.as_os_str() == crate::engine::TASKS) {
+        return Ok(None);
+    }
+    let task = |story: &crate::domain::Story| {
+        let rest = folder.strip_prefix(std::path::Path::new(&story.created.root).join(crate::engine::TASKS)).ok()?;
+        Some(rest.components().next()?.as_os_str().to_string_lossy().into_owned())
+    };
+    Ok(engine.store.stories(usize::MAX >> 1)?.iter().find_map(task))
+}
+
 /// Titles of a story's tasks by id.
 pub fn task_titles(engine: &Engine, id: &str) -> Result<std::collections::HashMap<String, String>> {
     let story = story(engine, id)?;

@@ -88,6 +88,7 @@ impl Op for RunWave {
     type Out = RunView;
 
     async fn call(self, engine: Engine) -> Result<RunView> {
+        engine.refuse_inside_attempt()?;
         let story = super::story(&engine, &self.story_id)?;
         let mode = match self.mode.as_deref() {
             Some("flow") => Mode::Flow,

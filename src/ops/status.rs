@@ -94,7 +94,7 @@ impl Op for GetOrchestratorStatus {
     async fn call(self, engine: Engine) -> Result<StatusView> {
         let story = super::story(&engine, &self.story_id)?;
         let driven = story.run.is_some() && engine.is_driven(story.id)?;
-        let mut view = StatusView::of(&story, driven, if self.detailed { Form::Detailed } else { Form::Concise });
+        let mut view = StatusView::of(&story, driven, Form::of(self.detailed));
         view.page(self.cursor.as_deref(), self.limit)?;
         Ok(view)
     }

@@ -12,6 +12,7 @@ const TITLE_CHARS: usize = 60;
 const ACTIVITY_CHARS: usize = 60;
 const ERROR_CHARS: usize = 80;
 const OUTPUT_CHARS: usize = 700;
+const OUTSIDE_MAX: usize = 3;
 
 /// Wire value of a task's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -133,6 +134,10 @@ pub struct TaskView {
     pub activity: Option<String>,
     /// May quote an agent (untrusted text).
     pub error: Option<String>,
+    /// Files it changed outside what it claimed; the first ones in the concise form.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    pub outside_claim: Vec<String>,
     /// Left out of the concise form.
     #[serde(flatten)]
     pub detail: Option<TaskDetail>,
@@ -152,9 +157,6 @@ pub struct TaskDetail {
     /// The agent's own last words (untrusted text).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
-    /// Files it changed outside what it claimed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub outside_claim: Vec<String>,
     pub started_at: Option<String>,
     pub completed_at: Option<String>,
 }
@@ -166,11 +168,18 @@ pub(super) enum Form {
     Detailed,
 }
 
+impl Form {
+    pub(super) fn of(detailed: bool) -> Form {
+        if detailed { Form::Detailed } else { Form::Concise }
+    }
+}
+
 impl TaskView {
     pub(super) fn of(task: &Task, form: Form) -> TaskView {
         let ended = task.attempts.last().and_then(|attempt| attempt.ended.as_ref());
         let last_error = ended.filter(|end| end.outcome != domain::Outcome::Done).map(|end| end.outcome.sentence());
         let (title, error) = (&task.planned.title, task.error().or(if task.has_landed() { None } else { last_error }));
+        let outside_max = if form == Form::Concise { OUTSIDE_MAX } else { usize::MAX };
         let concise = |text: &str, chars: usize| if form == Form::Concise { cut(text, chars) } else { text.to_owned() };
         TaskView {
             id: task.id().to_string(),
@@ -182,6 +191,7 @@ impl TaskView {
             attempts: task.attempts.len() as u32,
             activity: Some(concise(&task.activity, ACTIVITY_CHARS)).filter(|text| !text.is_empty()),
             error: error.map(|text| concise(&text, ERROR_CHARS)),
+            outside_claim: task.outside_claim.iter().take(outside_max).map(|path| concise(path, TITLE_CHARS)).collect(),
             detail: (form == Form::Detailed).then(|| TaskDetail::of(task)),
         }
     }
@@ -197,11 +207,15 @@ impl TaskDetail {
             agent_session_id: task.attempts.last().map(|attempt| attempt.session.to_string()),
             commit: landed.map(|landing| landing.commit.to_string()),
             output: task.summary().map(str::to_owned),
-            outside_claim: task.outside_claim.clone(),
             started_at: task.attempts.first().map(|attempt| attempt.started_at.to_string()),
             completed_at: landed.map(|landing| landing.at.to_string()),
         }
     }
+}
+
+/// The first characters of a text.
+pub(super) fn start_of(text: &str, chars: usize) -> String {
+    if text.chars().count() <= chars { text.to_owned() } else { text.chars().take(chars).chain(['…']).collect() }
 }
 
 /// The last characters of a text.

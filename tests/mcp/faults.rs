@@ -111,6 +111,7 @@ fn garbage_is_answered_before_and_in_a_session() {
     let answer = host.answer(2);
     assert!(answer["error"]["message"].as_str().unwrap().contains("clientInfo"), "{answer}");
     let rounds = |host: &mut Host| {
+        let deep = vec![b'['; 100_000];
         for (line, code) in [
             (&b"nonsense"[..], -32700),
             (b"{", -32700),
@@ -120,7 +121,7 @@ fn garbage_is_answered_before_and_in_a_session() {
             (b"7", -32600),
             (b"{}", -32600),
             (br#"{"jsonrpc":"1.0","id":null,"method":"ping"}"#, -32600),
-            (&[b'['; 100_000], -32700),
+            (&deep, -32700),
         ] {
             host.write(line);
             let answer = host.find("an error without an id", |message| message["error"].is_object() && message["id"].is_null());
@@ -224,4 +225,20 @@ fn an_agent_of_a_task_is_refused_what_orchestrates_and_told_why() {
     }
     assert_eq!(host.call("get_orchestrator_status", json!({ "storyId": id }))["status"], "Decomposed");
     assert_eq!(cli.events(), events);
+}
+
+/// Some hosts hand no environment on to the servers that they start.
+#[test]
+fn a_server_that_is_started_in_the_worktree_of_a_task_knows_it() {
+    let cli = Cli::new();
+    let id = cli.planned(&[super::cli_world::task("task-1", &[])]);
+    cli.json(&["run", &id]).well();
+    let story = std::path::PathBuf::from(cli.json(&["show", &id]).well()["worktreePath"].as_str().unwrap());
+    let mut host = Host::start_in(&cli, &story.with_file_name("tasks").join("task-1"), &[], &[]);
+    host.begin_session(LEGACY, "tests");
+    says(&host.problem("run_wave", json!({ "storyId": id }), "needs_person"), &["inside the agent of `task-1`"]);
+    // The story's own worktree is a person's.
+    let mut host = Host::start_in(&cli, &story, &[], &[]);
+    host.begin_session(LEGACY, "tests");
+    assert_eq!(host.call("run_wave", json!({ "storyId": id }))["isComplete"], true);
 }

@@ -3,6 +3,7 @@
 use super::cli_world::Cli;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -26,8 +27,12 @@ pub struct Host {
 impl Host {
     /// A server and nothing said yet.
     pub fn start(cli: &Cli, args: &[&str], env: &[(&str, &str)]) -> Host {
+        Host::start_in(cli, &cli.repo(), args, env)
+    }
+
+    pub fn start_in(cli: &Cli, folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Host {
         let mut command = cli.aura(&["mcp"]);
-        command.args(args).envs(env.iter().copied());
+        command.current_dir(folder).args(args).envs(env.iter().copied());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (tell, lines) = channel();
         let out = BufReader::new(child.stdout.take().unwrap());
@@ -53,6 +58,12 @@ impl Host {
 
     pub fn with(cli: &Cli, version: &str, name: &str, args: &[&str], env: &[(&str, &str)]) -> Host {
         let mut host = Host::start(cli, args, env);
+        host.begin_session(version, name);
+        host
+    }
+
+    pub fn begin_session(&mut self, version: &str, name: &str) {
+        let host = self;
         host.version = version.into();
         host.name = name.into();
         if host.is_modern() {
@@ -64,7 +75,6 @@ impl Host {
             assert_eq!(begun["protocolVersion"], version, "{begun}");
             host.notify("notifications/initialized", json!({}));
         }
-        host
     }
 
     pub fn is_modern(&self) -> bool {

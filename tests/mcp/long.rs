@@ -3,6 +3,7 @@
 use super::cli_world::{Cli, task};
 use super::host::{Host, LEGACY, MODERN};
 use serde_json::{Value, json};
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 /// A task whose agent works for so long.
@@ -172,6 +173,34 @@ fn a_client_that_is_known_is_answered_before_its_own_limit() {
     };
     assert_eq!(wait_of("codex-mcp-client"), 280.0);
     assert_eq!(wait_of("somebody"), 50.0);
+}
+
+#[test]
+fn a_slow_call_that_was_given_up_goes_on_and_asking_again_joins_it() {
+    let cli = Cli::new();
+    let model = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = model.local_addr().unwrap();
+    let slow = format!("[planners.slow]\nkind = \"openai\"\nbase_url = \"http://{address}/v1\"\nmodel = \"m\"\n");
+    std::fs::write(cli.path("home/config.toml"), format!("{}{slow}", super::cli_world::SETTINGS)).unwrap();
+    let id = cli.json(&["new", "One", "--planner", "slow"]).well()["id"].clone();
+    let mut host = Host::new(&cli, LEGACY, "tests");
+    let first = host.begin_call("analyze_story", json!({ "storyId": id }));
+    let (mut asked, _) = model.accept().unwrap();
+    host.notify("notifications/cancelled", json!({ "requestId": first }));
+    // Others are answered meanwhile.
+    assert_eq!(host.call("get_story", json!({ "storyId": id }))["status"], "Analyzing");
+    let again = host.begin_call("analyze_story", json!({ "storyId": id }));
+    let mut request = vec![0; 64 * 1024];
+    assert!(asked.read(&mut request).unwrap() > 0);
+    let body =
+        json!({ "choices": [{ "message": { "role": "assistant", "content": "It is small." }, "finish_reason": "stop" }] }).to_string();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    asked.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    drop(asked);
+    let (is_error, value) = host.called(again);
+    assert!(!is_error && value["analyzedContext"]["analysis"].as_str().unwrap().contains("It is small"), "{value}");
+    model.set_nonblocking(true).unwrap();
+    assert!(model.accept().is_err(), "the model was asked twice");
 }
 
 /// What ends a server.

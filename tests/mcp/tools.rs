@@ -55,11 +55,8 @@ fn all_tools_together_cost_a_model_little() {
     let mut whole = 0;
     for tool in list["tools"].as_array().unwrap() {
         let seen = json!({ "name": tool["name"], "description": tool["description"], "inputSchema": tool["inputSchema"] });
-        let count = tokens(&seen.to_string());
-        eprintln!("{:>5} {}", count, tool["name"]);
-        whole += count;
+        whole += tokens(&seen.to_string());
     }
-    eprintln!("{whole:>5} together");
     assert!(whole <= 2500, "{whole} tokens");
 }
 
@@ -145,7 +142,6 @@ fn a_status_of_twenty_tasks_fits_and_there_is_more_on_request() {
     let mut host = Host::new(&cli, LEGACY, "tests");
     let fits = |status: &Value, when: &str| {
         let count = tokens(&status.to_string());
-        eprintln!("{count} tokens {when}");
         assert!(count <= 2000, "{count} tokens {when}");
         assert_eq!(status["tasks"].as_array().unwrap().len(), 20);
         assert!(status["summary"].is_string() && status["next"].as_str().unwrap().contains("run_wave"), "{status}");
@@ -157,7 +153,6 @@ fn a_status_of_twenty_tasks_fits_and_there_is_more_on_request() {
     assert_eq!(end["outcome"], "failed", "{end}");
     let failed = host.call("get_orchestrator_status", json!({ "storyId": id }));
     let count = tokens(&failed.to_string());
-    eprintln!("{count} tokens failed");
     assert!(count <= 2000, "{count} tokens: {failed}");
     assert!(failed["next"].as_str().unwrap().contains("get_task_output"), "{failed}");
     let detailed = host.call("get_orchestrator_status", json!({ "storyId": id, "detailed": true, "limit": 3 }));
@@ -176,6 +171,31 @@ fn a_status_of_twenty_tasks_fits_and_there_is_more_on_request() {
     let problem = host.problem("get_orchestrator_status", json!({ "storyId": id, "cursor": "task-99" }), "invalid_request");
     assert!(problem["detail"].as_str().unwrap().contains("cursor"), "{problem}");
     assert!(tokens(&end.to_string()) < 1000, "{end}");
+}
+
+#[test]
+fn a_model_gets_the_concise_form_and_the_rest_on_request() {
+    let cli = Cli::new();
+    let prompt = "Do exactly this. ".repeat(200);
+    let tasks = json!([{ "id": "task-1", "title": "One", "description": prompt }]);
+    let mut host = Host::new(&cli, LEGACY, "tests");
+    let story = host.call("create_story", json!({ "title": "One", "description": prompt, "repositoryPath": cli.repo() }));
+    let id = story["shortId"].clone();
+    host.call("analyze_story", json!({ "storyId": id, "factsOnly": true }));
+    let plan = host.call("decompose_story", json!({ "storyId": id, "tasks": tasks }));
+    assert!(plan["tasks"][0]["description"].is_null(), "{plan}");
+    let concise = host.call("get_story", json!({ "storyId": id }));
+    assert!(concise["tasks"][0]["description"].is_null() && concise["analyzedContext"]["facts"].is_null(), "{concise}");
+    let whole = host.call("get_story", json!({ "storyId": id, "detailed": true }));
+    assert_eq!(whole["tasks"][0]["description"], prompt, "{whole}");
+    assert!(whole["analyzedContext"]["facts"].is_object());
+    for n in 0..25 {
+        cli.story(&format!("Story {n}"));
+    }
+    let list = host.call("list_stories", json!({}));
+    assert_eq!(list["count"], 20);
+    assert!(tokens(&list.to_string()) < 10_000, "{}", tokens(&list.to_string()));
+    assert_eq!(host.call("list_stories", json!({ "limit": 100 }))["count"], 26);
 }
 
 /// What of a value does not fit a schema, in the part of JSON Schema that our views use.

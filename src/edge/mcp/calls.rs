@@ -59,7 +59,7 @@ impl Calls {
     pub(super) async fn engine(&self) -> Result<Engine> {
         let open = || async {
             let environment = self.environment.clone();
-            let opened = tokio::task::spawn_blocking(move || crate::edge::cli::open(environment)).await;
+            let opened = tokio::task::spawn_blocking(move || open_here(environment)).await;
             opened.map_err(|e| Error::internal("open the database").because(e))?
         };
         self.engine.get_or_try_init(open).await.cloned()
@@ -156,6 +156,17 @@ impl Calls {
 
     fn left(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Body, Instant)>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opens the engine. Some hosts hand no environment on to the servers that they start, but all start them where they work:
+/// an agent's server is known by the worktree.
+fn open_here(environment: Environment) -> Result<Engine> {
+    let engine = crate::edge::cli::open(environment.clone())?;
+    let here = std::env::current_dir().ok().filter(|_| environment.inside_attempt.is_none());
+    match here.map(|here| ops::task_at(&engine, &here)).transpose()?.flatten() {
+        Some(task) => crate::edge::cli::open(Environment { inside_attempt: Some(task), ..environment }),
+        None => Ok(engine),
     }
 }
 

@@ -31,7 +31,7 @@ const INSTRUCTIONS: &str = "Aura runs a development story on parallel coding age
 
 /// Longest that a client is known to wait for one call, with a margin, by the name it gives itself (docs/decisions).
 /// Measured: Claude Code moves a call to the background after 120 s, Copilot CLI cuts at 180 s, Codex at 300 s.
-const PATIENCE: &[(&str, u64)] = &[("claude-code", 110), ("copilot-cli", 170), ("github-copilot", 170), ("codex-mcp-client", 280)];
+const PATIENCE: &[(&str, u64)] = &[("claude-code", 110), ("copilot-cli", 170), ("codex-mcp-client", 280)];
 
 /// What all connections share.
 pub(super) struct Shared {

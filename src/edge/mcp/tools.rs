@@ -6,8 +6,28 @@ use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// Tasks that a status shows unless asked for more: what a model takes in at once.
-const STATUS_TASKS: u32 = 20;
+/// What a tool fills in where the call leaves it open, and how it says so: less than at other doors, because a model takes
+/// in only so much at once.
+const DEFAULTS: &[(&str, &str, Fill, &str)] = &[
+    ("list_stories", "limit", Fill::Count(20), "Most stories to show (default 20)."),
+    ("get_orchestrator_status", "limit", Fill::Count(20), "Most tasks to show (default 20)."),
+    ("get_story", "detailed", Fill::No, "Also whole prompts and all facts (default false)."),
+    ("decompose_story", "detailed", Fill::No, "Answer with whole prompts (default false)."),
+    (
+        "wait_for_wave",
+        "waitSeconds",
+        Fill::Patience,
+        "Longest wait in seconds, 0 to 3600 (default 50, or what the client is known to allow).",
+    ),
+];
+
+#[derive(Clone, Copy)]
+enum Fill {
+    Count(u32),
+    No,
+    /// As long as the client is known to wait.
+    Patience,
+}
 
 /// Which tools this server offers, decided once at its start.
 #[derive(Clone, Debug, Default)]
@@ -57,32 +77,27 @@ pub(super) fn toolsets() -> impl Iterator<Item = &'static str> {
     Toolset::ALL.into_iter().map(Toolset::name)
 }
 
-/// What a caller left open and a host's model needs filled in; and what no call may ask for here.
+/// Fills in what a call leaves open, and refuses what no call may ask for here.
 pub(super) fn complete(verb: &Verb, args: &mut Map<String, Value>, wait_seconds: u64) -> Result<()> {
-    match verb.name {
-        "get_orchestrator_status" => {
-            args.entry("limit").or_insert_with(|| json!(STATUS_TASKS));
-        }
-        "wait_for_wave" => {
-            // A longer wait than the client's own limit would end in its error instead of our answer.
-            let asked = args.get("waitSeconds").and_then(Value::as_u64);
-            match asked {
-                Some(seconds) if seconds > wait_seconds && seconds <= ops::WAIT_SECONDS_MAX => {
-                    args.insert("waitSeconds".into(), json!(wait_seconds));
-                }
-                Some(_) => {}
-                None if args.contains_key("waitSeconds") => {}
-                None => {
-                    args.insert("waitSeconds".into(), json!(wait_seconds));
-                }
+    if verb.name == "run_wave" && args.contains_key("waitSeconds") {
+        return Err(Error::invalid("call `run_wave`: unknown field `waitSeconds`: it answers at once").hint("call wait_for_wave to wait"));
+    }
+    for (_, field, default, _) in DEFAULTS.iter().filter(|(tool, ..)| *tool == verb.name) {
+        let value = match default {
+            Fill::Count(count) => json!(count),
+            Fill::No => json!(false),
+            Fill::Patience => json!(wait_seconds),
+        };
+        match (args.get(*field), default) {
+            (None | Some(Value::Null), _) => {
+                args.insert((*field).to_owned(), value);
             }
+            // A longer wait than the client's own limit would end in its error instead of our answer.
+            (Some(asked), Fill::Patience) if asked.as_u64().is_some_and(|s| s > wait_seconds && s <= ops::WAIT_SECONDS_MAX) => {
+                args.insert((*field).to_owned(), value);
+            }
+            (Some(_), Fill::Count(_) | Fill::No | Fill::Patience) => {}
         }
-        "run_wave" if args.contains_key("waitSeconds") => {
-            return Err(
-                Error::invalid("call `run_wave`: unknown field `waitSeconds`: it answers at once").hint("call wait_for_wave to wait")
-            );
-        }
-        _ => {}
     }
     Ok(())
 }
@@ -102,6 +117,11 @@ fn tool(verb: &Verb) -> Tool {
             input.get_mut("required").and_then(Value::as_array_mut).into_iter().for_each(|needed| needed.push(json!("repositoryPath")));
         }
         _ => {}
+    }
+    for (_, field, _, about) in DEFAULTS.iter().filter(|(tool, ..)| *tool == verb.name) {
+        if let Some(shown) = input.pointer_mut(&format!("/properties/{field}/description")) {
+            *shown = json!(about);
+        }
     }
     let effect = verb.effect;
     let hints = ToolAnnotations::with_title(title(verb.name))
