@@ -5,7 +5,7 @@ pub mod cli;
 mod demo;
 mod doctor;
 mod live;
-mod mcp;
+pub mod mcp;
 mod render;
 mod rescue;
 mod run;

@@ -90,8 +90,10 @@ fn a_tool_says_when_to_call_it_and_what_it_may_do() {
         );
         let output = &tool["outputSchema"];
         assert_eq!(output["type"], "object", "{name}");
+        let (view, refusal) = (&output["anyOf"][0], &output["anyOf"][1]);
+        assert_eq!(refusal["required"], json!(["code", "detail"]), "{name}: clients hold refusals against the schema, too");
         for field in ["summary", "next"] {
-            assert!(output["required"].as_array().unwrap().contains(&json!(field)), "{name} does not promise `{field}`");
+            assert!(view["required"].as_array().unwrap().contains(&json!(field)), "{name} does not promise `{field}`");
         }
     }
 }

@@ -67,9 +67,11 @@ impl Door {
         if self.is_followed.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        let mut news = news::start(self.shared.calls.engine().await?, self.wanted.clone()).await;
+        let news = news::start(self.shared.calls.engine().await?, self.wanted.clone()).await;
         let mut ended = self.ended.clone();
         tokio::spawn(async move {
+            // All of it: a part that stays behind would be dropped here, and with it the follower.
+            let mut news = news;
             loop {
                 let uri = tokio::select! {
                     uri = news.next() => uri,

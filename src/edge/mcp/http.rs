@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use std::net::SocketAddr;
@@ -52,14 +53,7 @@ pub(super) async fn serve(shared: Arc<Shared>, address: &str, guard: Guard) -> R
     let listener = TcpListener::bind(address).await.map_err(|e| Error::new(Code::Unavailable, doing("listen")).because(e))?;
     let bound = listener.local_addr().map_err(|e| Error::internal(doing("listen")).because(e))?;
     let (ended, end) = watch::channel(false);
-    let mut config = StreamableHttpServerConfig::default().enforce_origin_validation();
-    if !bound.ip().is_loopback() {
-        config = config.with_allowed_hosts([bound.ip().to_string()]);
-    }
-    let stop = config.cancellation_token.clone();
-    let door = move || Ok(Door::new(shared.clone(), end.clone()));
-    let service: StreamableHttpService<Door, LocalSessionManager> = StreamableHttpService::new(door, Arc::default(), config);
-    let mut app = Router::new().nest_service(PATH, service);
+    let (mut app, stop) = router(bound, move || Door::new(shared.clone(), end.clone()));
     if let Some(token) = token {
         app = app.layer(from_fn_with_state(Arc::<str>::from(token), require_token));
     }
@@ -71,10 +65,24 @@ pub(super) async fn serve(shared: Arc<Shared>, address: &str, guard: Guard) -> R
     let until = async move {
         let _ = tokio::signal::ctrl_c().await;
         ended.send_replace(true);
-        stop.cancel();
+        stop();
     };
     axum::serve(listener, app).with_graceful_shutdown(until).await.map_err(|e| Error::internal("serve MCP").because(e))?;
     Ok(0)
+}
+
+/// The endpoint for whatever answers, with all that guards it but the token; and what ends it. Also the conformance
+/// suite's fixtures are served by this (docs/conformance.md).
+pub fn router<H: ServerHandler>(bound: SocketAddr, handler: impl Fn() -> H + Send + Sync + 'static) -> (Router, impl FnOnce() + Send) {
+    // Nobody's page but our own: another port of this machine is another origin.
+    let own = [bound.to_string(), format!("localhost:{}", bound.port())].map(|host| format!("http://{host}"));
+    let mut config = StreamableHttpServerConfig::default().enforce_origin_validation().with_allowed_origins(own);
+    if !bound.ip().is_loopback() {
+        config = config.with_allowed_hosts([bound.ip().to_string()]);
+    }
+    let stop = config.cancellation_token.clone();
+    let service: StreamableHttpService<H, LocalSessionManager> = StreamableHttpService::new(move || Ok(handler()), Arc::default(), config);
+    (Router::new().nest_service(PATH, service), move || stop.cancel())
 }
 
 async fn require_token(State(token): State<Arc<str>>, request: Request, next: Next) -> Response {

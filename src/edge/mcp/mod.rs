@@ -3,7 +3,7 @@
 
 mod calls;
 mod door;
-mod http;
+pub mod http;
 mod news;
 mod prompts;
 mod resources;

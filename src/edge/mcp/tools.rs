@@ -131,9 +131,26 @@ fn tool(verb: &Verb) -> Tool {
         .open_world(effect.open_world);
     let mut tool = Tool::new(verb.name, about, Arc::new(object(input)));
     tool.title = Some(title(verb.name));
-    tool.output_schema = Some(Arc::new(object(output)));
+    tool.output_schema = Some(Arc::new(object(or_refusal(output))));
     tool.annotations = Some(hints);
     tool
+}
+
+/// An answer is a view or a refusal. Clients hold every structured answer against the schema (the TypeScript SDK and the
+/// Inspector do), and would show their own complaint in place of a refusal that does not fit.
+fn or_refusal(mut view: Value) -> Value {
+    let defs = view.as_object_mut().and_then(|map| map.shift_remove("$defs"));
+    let text = json!({ "type": "string" });
+    let refusal = json!({
+        "type": "object",
+        "properties": { "code": text, "title": text, "detail": text, "hint": text, "retryable": { "type": "boolean" } },
+        "required": ["code", "detail"]
+    });
+    let mut whole = json!({ "type": "object", "anyOf": [view, refusal] });
+    if let Some(defs) = defs {
+        whole["$defs"] = defs;
+    }
+    whole
 }
 
 /// `create_story` → `Create story`.
