@@ -1,7 +1,7 @@
 //! The command line: every verb of the table, and what only a terminal needs. stdout is the answer, stderr the
 //! conversation. With `--json`, stdout holds exactly one JSON document, on success and on refusal alike.
 
-use super::{call, demo, doctor, live, render, rescue, run, term};
+use super::{call, demo, doctor, hosts, live, render, rescue, run, term};
 use crate::config::Environment;
 use crate::engine::{self, Engine};
 use crate::error::{Code, Error, Problem, Result};
@@ -76,6 +76,7 @@ fn public() -> Command {
     app.subcommand(live::watch_command())
         .subcommand(call::command())
         .subcommand(rescue::command())
+        .subcommand(Command::new("mcp").about("Use Aura from other programs").subcommands(hosts::commands()).subcommand_required(true))
         .subcommand(doctor::command())
         .subcommand(demo::command())
         .subcommand(
@@ -94,6 +95,11 @@ async fn dispatch(matches: &ArgMatches, format: Format) -> Result<u8> {
         "demo-agent" => return demo::agent(),
         "demo" => return demo::demo(args).await,
         "doctor" => return doctor::doctor(args, format),
+        "mcp" => match args.subcommand() {
+            Some(("install", args)) => return hosts::install(args, format),
+            Some(("uninstall", args)) => return hosts::uninstall(args, format),
+            Some(_) | None => {}
+        },
         _ => {}
     }
     let engine = open(Environment::read()?)?;
