@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod hosts;
 mod live;
+mod mcp;
 mod render;
 mod rescue;
 mod run;

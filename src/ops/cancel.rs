@@ -1,5 +1,5 @@
 use super::view::{OrchestratorStatus, StoryStatus};
-use super::{Engine, Op, Result};
+use super::{Effect, Engine, Op, Result, Toolset};
 use crate::domain::Cancel;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,11 +27,15 @@ pub struct CancelView {
     pub orchestrator_status: OrchestratorStatus,
     pub run_id: Option<String>,
     pub message: String,
+    pub summary: String,
+    pub next: String,
 }
 
 impl Op for CancelRun {
     const NAME: &'static str = "cancel_run";
     const COMMAND: &'static str = "cancel";
+    const EFFECT: Effect = Effect::ENDS;
+    const TOOLSET: Toolset = Toolset::Run;
     type Out = CancelView;
 
     async fn call(self, engine: Engine) -> Result<CancelView> {
@@ -44,6 +48,8 @@ impl Op for CancelRun {
             orchestrator_status: story.orchestrator_status(),
             run_id: story.run.as_ref().map(|run| run.id.to_string()),
             message: "The run is ending; its tasks can be resumed.".into(),
+            summary: "The run is ending; what its agents did is kept, and running again goes on.".into(),
+            next: super::next(&story),
         })
     }
 }

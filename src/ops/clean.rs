@@ -1,4 +1,4 @@
-use super::{Engine, Op, Result};
+use super::{Effect, Engine, Op, Result, Toolset};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,26 +23,33 @@ pub struct CleanView {
     /// Refs that keep work which had not landed. `aura rescue` lists and restores them.
     pub rescued: Vec<String>,
     pub message: String,
+    pub summary: String,
+    pub next: String,
 }
 
 impl Op for RemoveWorktree {
     const NAME: &'static str = "remove_worktree";
     const COMMAND: &'static str = "clean";
+    const EFFECT: Effect = Effect::ENDS;
+    const TOOLSET: Toolset = Toolset::Finish;
     type Out = CleanView;
 
     async fn call(self, engine: Engine) -> Result<CleanView> {
         let story = super::story(&engine, &self.story_id)?;
         let cleaned = engine.clean(&story).await?;
         let (worktrees, branches) = (cleaned.worktrees.len(), cleaned.branches.len());
+        let message = match (worktrees, branches) {
+            (0, 0) => "Nothing was left to remove.".into(),
+            _ => format!("Removed: worktrees {worktrees}, task branches {branches}. The story branch stays."),
+        };
         Ok(CleanView {
             story_id: story.id.to_string(),
             removed_worktrees: cleaned.worktrees.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
             removed_branches: cleaned.branches,
             rescued: cleaned.rescued,
-            message: match (worktrees, branches) {
-                (0, 0) => "Nothing was left to remove.".into(),
-                _ => format!("Removed: worktrees {worktrees}, task branches {branches}. The story branch stays."),
-            },
+            summary: message.clone(),
+            message,
+            next: super::next(&engine.store.story(story.id)?),
         })
     }
 }

@@ -1,5 +1,5 @@
 use super::view::{PublishView, StoryStatus};
-use super::{Engine, Op, Result};
+use super::{Effect, Engine, Op, Result, Toolset};
 use crate::domain::Completion;
 use crate::engine::{CompleteRequest, Publish};
 use crate::error::Error;
@@ -42,11 +42,15 @@ pub struct CompleteView {
     /// True when the gate's checks passed on exactly what was published; null when the repository has no checks.
     pub verification_passed: Option<bool>,
     pub message: String,
+    pub summary: String,
+    pub next: String,
 }
 
 impl Op for CompleteStory {
     const NAME: &'static str = "complete_story";
     const COMMAND: &'static str = "complete";
+    const EFFECT: Effect = Effect::PUBLISHES;
+    const TOOLSET: Toolset = Toolset::Finish;
     type Out = CompleteView;
 
     async fn call(self, engine: Engine) -> Result<CompleteView> {
@@ -81,9 +85,22 @@ impl Op for CompleteStory {
                 crate::domain::Verdict::Ungated => None,
             }),
             message: message(published.as_ref()),
+            summary: summary(published.as_ref()),
+            next: super::next(&story),
             published,
         })
     }
+}
+
+/// The message without names that a repository gave.
+fn summary(published: Option<&PublishView>) -> String {
+    match published.map(|published| published.how) {
+        None => "The story is being completed.",
+        Some("merged") => "Completed: the verified commit is merged into the base branch.",
+        Some("pushed") => "Completed: the verified commit is pushed.",
+        Some(_) => "Completed: the verified commit is on the story branch.",
+    }
+    .into()
 }
 
 fn message(published: Option<&PublishView>) -> String {

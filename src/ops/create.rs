@@ -1,9 +1,9 @@
 use super::view::StoryView;
-use super::{Engine, Op, Result};
+use super::{Effect, Engine, Op, Result, Toolset};
 use crate::engine::CreateRequest;
 use crate::error::Error;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Longest path of a repository.
@@ -39,12 +39,23 @@ pub struct CreateStory {
     pub issue_url: Option<String>,
 }
 
+/// A new story.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CreateView {
+    #[serde(flatten)]
+    pub story: StoryView,
+    pub summary: String,
+    pub next: String,
+}
+
 impl Op for CreateStory {
     const NAME: &'static str = "create_story";
     const COMMAND: &'static str = "new";
-    type Out = StoryView;
+    const EFFECT: Effect = Effect::ADDS;
+    const TOOLSET: Toolset = Toolset::Plan;
+    type Out = CreateView;
 
-    async fn call(self, engine: Engine) -> Result<StoryView> {
+    async fn call(self, engine: Engine) -> Result<CreateView> {
         let repository = self
             .repository_path
             .ok_or_else(|| Error::invalid("create a story: `repositoryPath` is missing").hint("give the path of a git repository"))?;
@@ -70,6 +81,7 @@ impl Op for CreateStory {
         let story = tokio::task::spawn_blocking(move || engine.create(request))
             .await
             .map_err(|e| Error::internal("create a story").because(e))??;
-        Ok(StoryView::of(&story))
+        let summary = "Created, with a branch and a worktree of its own.".into();
+        Ok(CreateView { story: StoryView::of(&story), summary, next: super::next(&story) })
     }
 }

@@ -1,5 +1,5 @@
 use super::view::{Form, TaskView};
-use super::{Engine, Op, Result};
+use super::{Effect, Engine, Op, Result, Toolset};
 use crate::domain::TaskDraft;
 use crate::engine::DecomposeRequest;
 use crate::error::Error;
@@ -74,6 +74,8 @@ pub struct PlanView {
     pub max_parallelism: u32,
     /// Orders that were added because two tasks claim the same file.
     pub added_orders: Vec<AddedOrderView>,
+    pub summary: String,
+    pub next: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -86,6 +88,8 @@ pub struct AddedOrderView {
 impl Op for DecomposeStory {
     const NAME: &'static str = "decompose_story";
     const COMMAND: &'static str = "decompose";
+    const EFFECT: Effect = Effect::ASKS_A_MODEL;
+    const TOOLSET: Toolset = Toolset::Plan;
     type Out = PlanView;
 
     async fn call(self, engine: Engine) -> Result<PlanView> {
@@ -115,6 +119,8 @@ impl Op for DecomposeStory {
             wave_count: story.wave_count(),
             max_parallelism: story.max_parallelism,
             added_orders: origin.added_orders.iter().map(order).collect(),
+            summary: format!("{} tasks in {} waves, at most {} at once.", story.tasks.len(), story.wave_count(), story.max_parallelism),
+            next: super::next(&story),
         })
     }
 }

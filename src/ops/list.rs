@@ -1,5 +1,5 @@
 use super::view::{StoryStatus, StoryView};
-use super::{Engine, Op, Result};
+use super::{Effect, Engine, Op, Result, Toolset};
 use crate::error::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,11 +28,15 @@ pub struct ListStories {
 pub struct StoryList {
     pub count: usize,
     pub stories: Vec<StoryView>,
+    pub summary: String,
+    pub next: String,
 }
 
 impl Op for ListStories {
     const NAME: &'static str = "list_stories";
     const COMMAND: &'static str = "list";
+    const EFFECT: Effect = Effect::READS;
+    const TOOLSET: Toolset = Toolset::Plan;
     type Out = StoryList;
 
     async fn call(self, engine: Engine) -> Result<StoryList> {
@@ -44,7 +48,14 @@ impl Op for ListStories {
         };
         let all = engine.store.stories(LIMIT_MAX)?;
         let stories: Vec<StoryView> = all.iter().map(StoryView::of).filter(wanted).take(limit).collect();
-        Ok(StoryList { count: stories.len(), stories })
+        let (summary, next) = match stories.as_slice() {
+            [] => ("No story was found.".into(), super::view::next("create_story", "title and repositoryPath", "aura new")),
+            found => (
+                format!("{} of {} stories, newest first.", found.len(), all.len()),
+                super::view::next("get_orchestrator_status", "the shortId of a story as storyId", "aura status"),
+            ),
+        };
+        Ok(StoryList { count: stories.len(), stories, summary, next })
     }
 }
 

@@ -1,5 +1,5 @@
 use super::view::{Form, PublishView, StoryView, TaskView};
-use super::{Engine, Op, Result};
+use super::{Effect, Engine, Op, Result, Toolset};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,20 +25,28 @@ pub struct StoryWhole {
     pub tasks: Vec<TaskView>,
     /// Where it went, once completed.
     pub published: Option<PublishView>,
+    pub summary: String,
+    pub next: String,
 }
 
 impl Op for GetStory {
     const NAME: &'static str = "get_story";
     const COMMAND: &'static str = "show";
+    const EFFECT: Effect = Effect::READS;
+    const TOOLSET: Toolset = Toolset::Plan;
     type Out = StoryWhole;
 
     async fn call(self, engine: Engine) -> Result<StoryWhole> {
         let story = super::story(&engine, &self.story_id)?;
         let context = story.analysis.as_ref().map(|analysis| serde_json::json!({ "facts": analysis.facts, "analysis": analysis.reading }));
+        let tasks: Vec<TaskView> = story.tasks.iter().map(|task| TaskView::of(task, Form::Detailed)).collect();
+        let driven = story.run.is_some() && engine.is_driven(story.id)?;
         Ok(StoryWhole {
             analyzed_context: context,
             planner: story.plan.as_ref().map(|plan| plan.planner.clone()),
-            tasks: story.tasks.iter().map(|task| TaskView::of(task, Form::Detailed)).collect(),
+            summary: super::status::summary(&story, &tasks),
+            next: super::status::next(&story, driven),
+            tasks,
             published: PublishView::of(&story),
             story: StoryView::of(&story),
         })

@@ -89,9 +89,10 @@ impl<'a> Tree<'a> {
             }
             at = comment.range.end;
         }
-        let indent = match self.begins_line(last.start()) {
-            true => self.indent(last.start()).to_owned(),
-            false => format!("{}{}", self.indent(object.start()), self.unit()),
+        let indent = if self.begins_line(last.start()) {
+            self.indent(last.start()).to_owned()
+        } else {
+            format!("{}{}", self.indent(object.start()), self.unit())
         };
         let rest = &self.text[at..close];
         let blank = rest.len() - rest.trim_start_matches([' ', '\t']).len();
@@ -114,9 +115,10 @@ impl<'a> Tree<'a> {
         let outer = self.indent(object.start());
         let indent = format!("{outer}{}", self.unit());
         let property = format!("{end_of_line}{indent}{name}: {}", value.lines(&indent, self.unit(), end_of_line));
-        match self.text[at..close].contains('\n') {
-            true => vec![Edit::insert(at, property)],
-            false => vec![Edit::new(at..close, format!("{property}{end_of_line}{outer}"))],
+        if self.text[at..close].contains('\n') {
+            vec![Edit::insert(at, property)]
+        } else {
+            vec![Edit::new(at..close, format!("{property}{end_of_line}{outer}"))]
         }
     }
 

@@ -424,13 +424,12 @@ fn program(scope: Scope, environment: &Environment) -> Result<String> {
 }
 
 fn on_path(environment: &Environment) -> Option<PathBuf> {
-    let found = which::which_in_global("aura", environment.path.as_ref()).ok()?.find(|found| found.is_absolute());
-    found
+    which::which_in_global("aura", environment.path.as_ref()).ok()?.find(|found| found.is_absolute())
 }
 
 fn warnings(command: &str, scope: Scope, environment: &Environment) -> Vec<String> {
     let mut said = vec![];
-    let parts: Vec<_> = Path::new(command).components().map(|part| part.as_os_str()).collect();
+    let parts: Vec<_> = Path::new(command).components().map(std::path::Component::as_os_str).collect();
     if parts.windows(2).any(|pair| pair[0] == "target" && (pair[1] == "debug" || pair[1] == "release")) {
         said.push(format!("{command} is in a build folder and may go away: `cargo install --path .` gives it a place"));
     }
