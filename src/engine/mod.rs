@@ -171,6 +171,22 @@ pub fn diff_text(story: &Story, from: &Oid, to: &Oid, bytes_max: usize) -> Resul
     Ok(Engine::repo(story)?.diff_text(from, to, bytes_max)?)
 }
 
+/// Shortest secret that is taken: shorter ones can be guessed.
+const SECRET_CHARS_MIN: usize = 32;
+
+/// A secret of this user, made when it is first asked for: 244 random bits.
+pub fn secret(path: &Path) -> Result<String> {
+    let made = || [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()].map(|part| part.simple().to_string()).concat();
+    let found = crate::store::secret(path, made).map_err(|e| {
+        Error::new(Code::Unavailable, format!("read the token in {}", path.display())).because(e).hint("remove it, and a new one is made")
+    })?;
+    if found.len() < SECRET_CHARS_MIN {
+        let short = format!("the token in {} has less than {SECRET_CHARS_MIN} characters", path.display());
+        return Err(Error::new(Code::Unavailable, short).hint("remove it, and a new one is made"));
+    }
+    Ok(found)
+}
+
 /// Runs blocking work (git, processes) away from the threads that wait.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal("a worker thread panicked").because(e))?

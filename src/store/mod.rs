@@ -7,7 +7,7 @@
 mod lease;
 mod tail;
 
-pub use lease::{Lease, LeaseHolder, private_folder};
+pub use lease::{Lease, LeaseHolder, private_folder, secret};
 pub use tail::Tail;
 
 use crate::domain::{Event, Illegal, Recorded, Story, StoryId, Task, TaskId};

@@ -3,6 +3,7 @@
 
 mod calls;
 mod door;
+mod http;
 mod news;
 mod prompts;
 mod resources;
@@ -37,6 +38,15 @@ pub(super) fn command() -> Command {
                 .value_parser(tools::toolsets().collect::<Vec<_>>())
                 .help("Offer only these parts of the tools; may be repeated [default: all]"),
         )
+        .arg(
+            Arg::new("http")
+                .long("http")
+                .value_name("ADDRESS:PORT")
+                .num_args(0..=1)
+                .default_missing_value("127.0.0.1:0")
+                .help("Serve over HTTP instead, with a token; without a value on a free port of this machine"),
+        )
+        .arg(Arg::new("no-token").long("no-token").action(ArgAction::SetTrue).requires("http").hide(true))
 }
 
 /// Serves until the end of the input.
@@ -46,8 +56,12 @@ pub(super) async fn serve(environment: Environment, args: &ArgMatches) -> Result
         read_only: args.get_flag("read-only"),
         toolsets: args.get_many::<String>("toolset").unwrap_or_default().cloned().collect(),
     };
+    let guard = if args.get_flag("no-token") { http::Guard::Open } else { http::Guard::token(&environment.home) };
     let shared = Arc::new(door::Shared::new(environment, offer));
-    stdio(shared).await
+    match args.get_one::<String>("http") {
+        Some(address) => http::serve(shared, address, guard).await,
+        None => stdio(shared).await,
+    }
 }
 
 async fn stdio(shared: Arc<door::Shared>) -> Result<u8> {
