@@ -421,6 +421,31 @@ fn the_program_is_named_by_the_place_that_stays() {
     assert_eq!(home.yes(&["install", "vscode", "--command", "/opt/aura"])["entry"]["command"], "/opt/aura");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn the_page_shows_by_hand_what_is_written() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/mcp.md")).unwrap();
+    let home = Home::new();
+    let by_hand = |host: &str| {
+        let fence = format!("```{} {host}\n", if host == "codex" { "toml" } else { "json" });
+        page.split(&fence).nth(1).unwrap().split("```").next().unwrap().to_owned()
+    };
+    for host in HOSTS {
+        home.yes(&["install", host, "--command", "/home/you/.cargo/bin/aura"]);
+        let file = home.file(host);
+        assert_eq!(by_hand(host), fs::read_to_string(&file).unwrap(), "{host}");
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{host}` | "))).unwrap();
+        let place = file.strip_prefix(home.path("")).unwrap();
+        assert!(row.starts_with(&format!("| `{host}` | `~/{}`", place.display())), "{row}");
+        let project = home.aura(&["mcp", "install", host, "--project", "--dry-run", "--json"]).output().unwrap();
+        let project: Value = serde_json::from_slice(&project.stdout).unwrap();
+        let expected = project["path"]
+            .as_str()
+            .map_or("none".to_owned(), |path| format!("`{}`", Path::new(path).strip_prefix(home.path("repo")).unwrap().display()));
+        assert!(row.ends_with(&format!("| {expected} |")), "{row}");
+    }
+}
+
 /// A terminal of its own for the program; what it shows and how it ends.
 #[cfg(target_os = "linux")]
 fn at_a_terminal(home: &Home, args: &[&str], answer: &str) -> (Option<i32>, String) {
