@@ -262,7 +262,7 @@ fn without_a_person_and_without_yes_nothing_is_written() {
         let output = home.aura(&["mcp", "install", host]).output().unwrap();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(5), 0), "{}", text(&output));
         let said = text(&output);
-        assert!(said.contains("+") && said.contains("aura") && said.contains("--yes") && said.contains("--dry-run"), "{said}");
+        assert!(said.contains('+') && said.contains("aura") && said.contains("--yes") && said.contains("--dry-run"), "{said}");
         let json = home.aura(&["mcp", "install", host, "--json"]).output().unwrap();
         let problem: Value = serde_json::from_slice(&json.stdout).unwrap();
         assert_eq!((problem["code"].as_str(), json.stderr.len()), (Some("needs_person"), 0), "{problem}");
@@ -270,6 +270,13 @@ fn without_a_person_and_without_yes_nothing_is_written() {
         assert!(dry.status.success() && String::from_utf8_lossy(&dry.stdout).contains("Not written"), "{}", text(&dry));
     }
     assert_eq!(beside(&home.path("repo")), ["repo"], "no file, no folder, no database");
+}
+
+#[test]
+fn an_agent_of_a_story_cannot_install_anything() {
+    let home = Home::new();
+    let output = home.aura(&["mcp", "install", "cursor", "--yes", "--json"]).env("AURA_TASK", "task-1").output().unwrap();
+    assert!(!output.status.success() && !home.path(".cursor").exists(), "{}", text(&output));
 }
 
 #[test]

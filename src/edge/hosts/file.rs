@@ -102,7 +102,7 @@ fn read(path: &Path) -> Result<Option<String>> {
         Err(error) => return Err(failed("read", path, error)),
     };
     String::from_utf8(bytes).map(Some).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).matches('\n').count() + 1;
         Error::invalid(format!("{} is not UTF-8: line {line}", path.display())).hint("nothing was changed: save it as UTF-8")
     })
 }

@@ -237,12 +237,9 @@ fn act(
     warnings: &[String],
 ) -> Result<u8> {
     let (yes, dry) = (args.get_flag("yes"), args.get_flag("dry-run"));
-    let home = environment.home.clone();
     let mut turn = None;
     if yes && !dry {
-        // Makes the home, private to its owner.
-        drop(cli::open(environment.clone())?);
-        turn = Some(file::turn(&home)?);
+        turn = Some(turn_of(environment.clone())?);
     }
     let mut file = HostFile::read(place.path.clone())?;
     let mut planned = change(&file)?;
@@ -251,8 +248,7 @@ fn act(
     }
     if planned.deed != Deed::Nothing && !yes && !dry {
         consent(place, &file, &planned, format, warnings)?;
-        drop(cli::open(environment)?);
-        turn = Some(file::turn(&home)?);
+        turn = Some(turn_of(environment)?);
         let (shown, now) = (planned.after.clone(), HostFile::read(place.path.clone())?);
         (planned, file) = (change(&now)?, now);
         if planned.after != shown {
@@ -266,6 +262,13 @@ fn act(
     drop(turn);
     report(place, &file, &planned, format, dry, warnings);
     Ok(0)
+}
+
+/// Opening makes the home, private to its owner. An agent must not settle where it is asked from.
+fn turn_of(environment: Environment) -> Result<std::fs::File> {
+    let home = environment.home.clone();
+    cli::open(environment)?.refuse_inside_attempt()?;
+    file::turn(&home)
 }
 
 /// Asks the person, or refuses where there is none.
@@ -321,7 +324,7 @@ fn report(place: &Place, file: &HostFile, change: &Change, format: Format, dry: 
     let backup = Some(file.backup()).filter(|path| path.exists()).map(|path| path.display().to_string());
     if format == Format::Json {
         let answer = json!({
-            "host": row.name, "scope": scope_word(place.scope), "name": place.name, "path": place.path, "done": change.deed.word(),
+            "host": row.name, "scope": scope_word(place.scope), "name": place.name, "path": place.path.display().to_string(), "done": change.deed.word(),
             "changed": is_change && !dry, "dryRun": dry, "entry": change.entry, "backup": backup, "warnings": warnings,
             "diff": if is_change { difference(file, change) } else { String::new() },
             "next": change.entry.as_ref().map(|_| row.next),
@@ -378,7 +381,7 @@ fn list(args: &ArgMatches, folders: &Folders, format: Format) -> Result<u8> {
                 Err(error) => ("unreadable", Some(error.chain())),
             };
             rows.push(json!({
-                "host": host.row().name, "title": host.row().title, "scope": scope_word(scope), "path": place.path,
+                "host": host.row().name, "title": host.row().title, "scope": scope_word(scope), "path": place.path.display().to_string(),
                 "state": state, "detail": detail,
             }));
         }
