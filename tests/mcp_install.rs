@@ -2,87 +2,16 @@
 //! their own.
 #![allow(clippy::unwrap_used)] // A test may fail loudly.
 
+#[path = "support/host_home.rs"]
+mod host_home;
+
+use host_home::{AURA, Home, backup, beside, text};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 
-const AURA: &str = env!("CARGO_BIN_EXE_aura");
 const HOSTS: [&str; 6] = ["copilot", "claude-code", "codex", "vscode", "cursor", "claude-desktop"];
-
-/// The home of a person who has nothing yet, and a repository of theirs.
-struct Home {
-    dir: tempfile::TempDir,
-}
-
-impl Home {
-    fn new() -> Home {
-        let home = Home { dir: tempfile::Builder::new().prefix("aura-install-").tempdir().unwrap() };
-        fs::create_dir_all(home.path("repo/.git")).unwrap();
-        home
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        fs::canonicalize(self.dir.path()).unwrap().join(name)
-    }
-
-    fn aura(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(AURA);
-        command.args(args).env_clear().current_dir(self.path("repo")).stdin(Stdio::null());
-        for name in ["PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR"] {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
-        }
-        for (name, folder) in [("HOME", ""), ("USERPROFILE", ""), ("APPDATA", "roaming"), ("LOCALAPPDATA", "local")] {
-            command.env(name, self.path(folder));
-        }
-        command
-    }
-
-    /// The one JSON document of a command that does not ask.
-    #[track_caller]
-    fn yes(&self, args: &[&str]) -> Value {
-        let output = self.aura(&[&["mcp"], args, &["--yes", "--json"]].concat()).output().unwrap();
-        assert!(output.status.success(), "{}", text(&output));
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&output)))
-    }
-    #[track_caller]
-    fn refused(&self, args: &[&str]) -> Value {
-        let output = self.aura(&[&["mcp"], args, &["--yes", "--json"]].concat()).output().unwrap();
-        assert!(!output.status.success(), "{}", text(&output));
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&output)))
-    }
-
-    /// Where the host's file is, as the program says.
-    fn file(&self, host: &str) -> PathBuf {
-        let answer = self.aura(&["mcp", "install", host, "--dry-run", "--json"]).output().unwrap();
-        let answer: Value = serde_json::from_slice(&answer.stdout).unwrap();
-        answer["path"].as_str().unwrap().into()
-    }
-    fn write(&self, host: &str, text: &str) -> PathBuf {
-        let file = self.file(host);
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(&file, text).unwrap();
-        file
-    }
-}
-
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-fn backup(file: &Path) -> PathBuf {
-    PathBuf::from(format!("{}.aura-backup", file.display()))
-}
-
-/// Names of the files in the folder of a file.
-fn beside(file: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        fs::read_dir(file.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
-}
 
 #[cfg(target_os = "linux")]
 #[test]
@@ -425,7 +354,13 @@ fn the_program_is_named_by_the_place_that_stays() {
     }
     let answer = home.yes(&["install", "codex"]);
     assert!(answer["warnings"][0].as_str().unwrap().contains("build folder"), "{answer}");
-    assert_eq!(home.yes(&["install", "vscode", "--command", "/opt/aura"])["entry"]["command"], "/opt/aura");
+    for wrapper in ["/opt/aura-nightly", "C:\\tools\\Aura.cmd"] {
+        assert_eq!(home.yes(&["install", "vscode", "--command", wrapper])["entry"]["command"], wrapper);
+        assert_eq!(home.yes(&["install", "vscode", "--command", wrapper])["done"], "nothing");
+        assert_eq!(home.yes(&["uninstall", "vscode"])["done"], "restored");
+    }
+    let problem = home.refused(&["install", "vscode", "--command", "/opt/other"]);
+    assert_eq!(problem["code"], "invalid_request", "{problem}");
 }
 
 #[cfg(target_os = "linux")]

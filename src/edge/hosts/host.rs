@@ -5,7 +5,7 @@
 use super::text::Syntax;
 use crate::config::Folders;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Longest call, in seconds, where a host lets a server say so: far more than any answer takes, but not for ever.
 const CALL_SECONDS_MAX: u32 = 60 * 60;
@@ -154,9 +154,12 @@ impl Host {
 
 /// Whether an entry starts Aura's server, whatever else it says.
 pub(super) fn is_ours(entry: &Value) -> bool {
-    let program = entry["command"].as_str().and_then(|command| command.rsplit(['/', '\\']).next()).unwrap_or_default();
-    let stem = Path::new(program).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    stem.eq_ignore_ascii_case("aura") && entry["args"].get(0).is_some_and(|first| first == "mcp")
+    entry["command"].as_str().is_some_and(is_aura) && entry["args"].get(0).is_some_and(|first| first == "mcp")
+}
+
+/// Whether a program is called so that an entry with it is known again.
+pub(super) fn is_aura(program: &str) -> bool {
+    program.rsplit(['/', '\\']).next().is_some_and(|name| name.to_ascii_lowercase().contains("aura"))
 }
 
 /// Whether an entry already starts the server that is wanted. What a person set in it (other options, a time-out) is theirs.

@@ -17,7 +17,7 @@ use crate::error::{Code, Error, Result};
 use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use file::HostFile;
-use host::{Host, Scope, Server, is_ours, is_same, renewed};
+use host::{Host, Scope, Server, is_aura, is_ours, is_same, renewed};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use text::{Fault, Slot, diff};
@@ -63,7 +63,13 @@ pub(super) fn commands() -> [Command; 2] {
             "Writes an entry into the file in which the program keeps its servers. The change is shown first; the rest of the file stays \
              byte for byte; what was there before is kept beside it as FILE.aura-backup; `aura mcp uninstall HOST` undoes it.",
         )
-        .arg(Arg::new("command").long("command").value_name("PROGRAM").help("Program that the host starts [default: this one]"))
+        .arg(
+            Arg::new("command")
+                .long("command")
+                .value_name("PROGRAM")
+                .value_parser(server_program)
+                .help("Program that the host starts [default: this one]"),
+        )
         .arg(flag("list", "List the programs, their files, and whether Aura is in them"))
         .mut_arg("host", |arg| arg.required_unless_present("list"));
     let uninstall =
@@ -75,6 +81,10 @@ fn server_name(text: &str) -> std::result::Result<String, String> {
     let is_good =
         !text.is_empty() && text.len() <= NAME_CHARS_MAX && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if is_good { Ok(text.into()) } else { Err(format!("1 to {NAME_CHARS_MAX} of `a-z`, `A-Z`, `0-9`, `-` and `_`")) }
+}
+
+fn server_program(text: &str) -> std::result::Result<String, String> {
+    if is_aura(text) { Ok(text.into()) } else { Err("its name has to hold `aura`, so that the entry is known again".into()) }
 }
 
 /// `aura mcp install`.
