@@ -4,7 +4,8 @@ use crate::domain::Cancel;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Cancel the active run: agents are asked to stop, their sessions and work are kept. Run again to go on.
+/// Cancel the active run: agents are asked to stop, their sessions and work are kept. Call only when the run should end early.
+/// Next: run_wave goes on where it stopped.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CancelRun {

@@ -2,8 +2,8 @@ use super::{Effect, Engine, Op, Result, Toolset};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Remove a story's worktrees and task branches. Work that is nowhere else is kept under `refs/aura/rescue`. The story
-/// branch stays.
+/// Remove a story's worktrees and task branches. Work that is nowhere else is kept under `refs/aura/rescue`; the story branch
+/// stays. Call when the story is completed, or given up.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RemoveWorktree {

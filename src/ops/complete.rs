@@ -6,8 +6,8 @@ use crate::error::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Complete a story whose tasks have all landed: bring the base in, verify exactly the result, squash it to one commit,
-/// and publish it. Refuses anything that the gate has not allowed. Can be repeated.
+/// Complete a story: bring the base in, verify exactly the result, squash it to one commit, publish it. Call when isComplete
+/// is true; refuses what the gate has not allowed. Can be repeated. Next: remove_worktree.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CompleteStory {
@@ -17,6 +17,7 @@ pub struct CompleteStory {
     pub story_id: String,
     /// `auto`, `branch` (leave it on the story branch), `merge` (move the base branch to it) or `push`.
     #[arg(long, value_parser = ["auto", "branch", "merge", "push"])]
+    #[schemars(extend("enum" = ["auto", "branch", "merge", "push", null]))]
     pub publish: Option<String>,
     /// Remote to push to (default `origin`).
     #[arg(long)]

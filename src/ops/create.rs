@@ -9,7 +9,8 @@ use std::path::PathBuf;
 /// Longest path of a repository.
 const PATH_BYTES_MAX: usize = 4096;
 
-/// Create a story: a branch and a worktree of its own beside the repository. Next: analyze it, or decompose it at once.
+/// Create a story: one piece of development work, with a branch and a worktree of its own beside the repository. Call this
+/// first. Next: decompose_story (analyze_story before it where a model should know the code).
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateStory {
@@ -18,7 +19,7 @@ pub struct CreateStory {
     /// Details: context, wishes, limits. Headings or a list become tasks with the `outline` planner.
     #[arg(short, long, allow_hyphen_values = true)]
     pub description: Option<String>,
-    /// Path of the git repository (or any folder in it). The CLI's default is the current folder.
+    /// Path of the git repository, or of any folder in it. The command line's default is the current folder.
     #[arg(short, long, value_name = "PATH")]
     #[serde(alias = "repository")]
     pub repository_path: Option<PathBuf>,

@@ -4,7 +4,7 @@ use crate::error::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Give a failed or skipped task one more chance: it is pending again. Next: run the story.
+/// Give a failed or skipped task one more chance: it is pending again. Call after get_task_output has shown why. Next: run_wave.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RetryTask {

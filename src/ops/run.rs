@@ -13,8 +13,8 @@ const DRIVER_CHECK: Duration = Duration::from_secs(2);
 /// How many dead drivers one reader replaces.
 const DRIVERS_MAX: u32 = 5;
 
-/// Run the next wave of a story (or all that is left) on parallel agents, with its gate. Answers at once with a handle
-/// unless told to wait; asked again while running, it joins the run. Next: follow the status until it is complete.
+/// Run the next wave of a story (or all that is left) on parallel agents, then build and test. Call after decompose_story, and
+/// for each wave. Answers at once; the run goes on by itself. Asked again while running, it joins. Next: wait_for_wave.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunWave {
@@ -29,9 +29,11 @@ pub struct RunWave {
     /// `flow`: a task starts when its dependencies have landed; `waves`: a barrier and a gate after each wave. Default:
     /// `flow` with `all`, else `waves`.
     #[arg(long, value_parser = ["flow", "waves"])]
+    #[schemars(extend("enum" = ["flow", "waves", null]))]
     pub mode: Option<String>,
     /// Most agents at once, 1 to 256; default: as planned.
     #[arg(short = 'n', long)]
+    #[schemars(range(min = 1, max = 256))]
     pub max_parallelism: Option<u32>,
     /// Seconds to wait for the end of the run (default 0: answer at once; the CLI waits unless `--detach`).
     #[arg(skip)]

@@ -5,7 +5,8 @@ use crate::error::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Show how far a story is: its tasks, what the agents are doing, the last gate, and what to do next.
+/// Show how far a story is: its tasks, what the agents are doing, the last gate. Call to look once; to wait, call
+/// wait_for_wave. Next: what `next` says.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GetOrchestratorStatus {
@@ -93,7 +94,7 @@ impl Op for GetOrchestratorStatus {
     async fn call(self, engine: Engine) -> Result<StatusView> {
         let story = super::story(&engine, &self.story_id)?;
         let driven = story.run.is_some() && engine.is_driven(story.id)?;
-        let mut view = StatusView::of(&story, driven, if self.detailed { Form::Detailed } else { Form::Concise });
+        let mut view = StatusView::of(&story, driven, Form::of(self.detailed));
         view.page(self.cursor.as_deref(), self.limit)?;
         Ok(view)
     }

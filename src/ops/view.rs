@@ -166,6 +166,12 @@ pub(super) enum Form {
     Detailed,
 }
 
+impl Form {
+    pub(super) fn of(detailed: bool) -> Form {
+        if detailed { Form::Detailed } else { Form::Concise }
+    }
+}
+
 impl TaskView {
     pub(super) fn of(task: &Task, form: Form) -> TaskView {
         let ended = task.attempts.last().and_then(|attempt| attempt.ended.as_ref());
@@ -202,6 +208,11 @@ impl TaskDetail {
             completed_at: landed.map(|landing| landing.at.to_string()),
         }
     }
+}
+
+/// The first characters of a text.
+pub(super) fn start_of(text: &str, chars: usize) -> String {
+    if text.chars().count() <= chars { text.to_owned() } else { text.chars().take(chars).chain(['…']).collect() }
 }
 
 /// The last characters of a text.

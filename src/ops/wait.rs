@@ -36,6 +36,7 @@ pub struct WaitForWave {
     pub since: Option<i64>,
     /// Longest wait in seconds, 0 to 3600 (default 50).
     #[arg(long, value_name = "SECONDS")]
+    #[schemars(range(max = 3600))]
     pub wait_seconds: Option<u64>,
     /// Wait for the end of the run instead of the first change.
     #[arg(long)]

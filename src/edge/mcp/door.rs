@@ -72,7 +72,7 @@ impl Door {
         tokio::spawn(async move {
             loop {
                 let uri = tokio::select! {
-                    uri = news.changed.recv() => uri,
+                    uri = news.next() => uri,
                     () = async { let _ = ended.wait_for(|ended| *ended).await; } => None,
                 };
                 let Some(uri) = uri else { return };
@@ -205,7 +205,7 @@ impl ServerHandler for Door {
         loop {
             let next = async {
                 match &mut news {
-                    Some(news) => news.changed.recv().await,
+                    Some(news) => news.next().await,
                     None => std::future::pending().await,
                 }
             };

@@ -43,10 +43,17 @@ pub(super) fn remove(wanted: &Wanted, uri: &str) {
     wanted.lock().unwrap_or_else(PoisonError::into_inner).remove(uri);
 }
 
-/// News of what is wanted, until the receiver is dropped.
+/// News of what is wanted, until this is dropped.
 pub(super) struct News {
-    pub changed: mpsc::Receiver<String>,
+    changed: mpsc::Receiver<String>,
     _stop: oneshot::Sender<()>,
+}
+
+impl News {
+    /// The next address whose content has changed.
+    pub(super) async fn next(&mut self) -> Option<String> {
+        self.changed.recv().await
+    }
 }
 
 /// Follows the log from now on, in a thread of its own: reading it may wait for a writer.

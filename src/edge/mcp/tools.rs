@@ -6,8 +6,28 @@ use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// Tasks that a status shows unless asked for more: what a model takes in at once.
-const STATUS_TASKS: u32 = 20;
+/// What a tool fills in where the call leaves it open, and how it says so: less than at other doors, because a model takes
+/// in only so much at once.
+const DEFAULTS: &[(&str, &str, Fill, &str)] = &[
+    ("list_stories", "limit", Fill::Count(20), "Most stories to show (default 20)."),
+    ("get_orchestrator_status", "limit", Fill::Count(20), "Most tasks to show (default 20)."),
+    ("get_story", "detailed", Fill::No, "Also whole prompts and all facts (default false)."),
+    ("decompose_story", "detailed", Fill::No, "Answer with whole prompts (default false)."),
+    (
+        "wait_for_wave",
+        "waitSeconds",
+        Fill::Patience,
+        "Longest wait in seconds, 0 to 3600 (default 50, or what the client is known to allow).",
+    ),
+];
+
+#[derive(Clone, Copy)]
+enum Fill {
+    Count(u32),
+    No,
+    /// As long as the client is known to wait.
+    Patience,
+}
 
 /// Which tools this server offers, decided once at its start.
 #[derive(Clone, Debug, Default)]
@@ -57,43 +77,51 @@ pub(super) fn toolsets() -> impl Iterator<Item = &'static str> {
     Toolset::ALL.into_iter().map(Toolset::name)
 }
 
-/// What a caller left open and a host's model needs filled in; and what no call may ask for here.
+/// Fills in what a call leaves open, and refuses what no call may ask for here.
 pub(super) fn complete(verb: &Verb, args: &mut Map<String, Value>, wait_seconds: u64) -> Result<()> {
-    match verb.name {
-        "get_orchestrator_status" => {
-            args.entry("limit").or_insert_with(|| json!(STATUS_TASKS));
-        }
-        "wait_for_wave" => {
-            // A longer wait than the client's own limit would end in its error instead of our answer.
-            let asked = args.get("waitSeconds").and_then(Value::as_u64);
-            match asked {
-                Some(seconds) if seconds > wait_seconds && seconds <= ops::WAIT_SECONDS_MAX => {
-                    args.insert("waitSeconds".into(), json!(wait_seconds));
-                }
-                Some(_) => {}
-                None if args.contains_key("waitSeconds") => {}
-                None => {
-                    args.insert("waitSeconds".into(), json!(wait_seconds));
-                }
+    if verb.name == "run_wave" && args.contains_key("waitSeconds") {
+        return Err(Error::invalid("call `run_wave`: unknown field `waitSeconds`: it answers at once").hint("call wait_for_wave to wait"));
+    }
+    for (_, field, default, _) in DEFAULTS.iter().filter(|(tool, ..)| *tool == verb.name) {
+        let value = match default {
+            Fill::Count(count) => json!(count),
+            Fill::No => json!(false),
+            Fill::Patience => json!(wait_seconds),
+        };
+        match (args.get(*field), default) {
+            (None | Some(Value::Null), _) => {
+                args.insert((*field).to_owned(), value);
             }
+            // A longer wait than the client's own limit would end in its error instead of our answer.
+            (Some(asked), Fill::Patience) if asked.as_u64().is_some_and(|s| s > wait_seconds && s <= ops::WAIT_SECONDS_MAX) => {
+                args.insert((*field).to_owned(), value);
+            }
+            (Some(_), Fill::Count(_) | Fill::No | Fill::Patience) => {}
         }
-        "run_wave" if args.contains_key("waitSeconds") => {
-            return Err(
-                Error::invalid("call `run_wave`: unknown field `waitSeconds`: it answers at once").hint("call wait_for_wave to wait")
-            );
-        }
-        _ => {}
     }
     Ok(())
 }
 
 fn tool(verb: &Verb) -> Tool {
     let (mut input, mut output) = ((verb.input)().to_value(), (verb.output)().to_value());
-    let about = input.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let about = input.get("description").and_then(Value::as_str).unwrap_or_default().replace('\n', " ");
     slim(&mut input);
     slim(&mut output);
-    if let Some(fields) = input.get_mut("properties").and_then(Value::as_object_mut).filter(|_| verb.name == "run_wave") {
-        fields.shift_remove("waitSeconds");
+    without_null(&mut input);
+    match verb.name {
+        "run_wave" => {
+            input.get_mut("properties").and_then(Value::as_object_mut).and_then(|fields| fields.shift_remove("waitSeconds"));
+        }
+        // There is no current folder here.
+        "create_story" => {
+            input.get_mut("required").and_then(Value::as_array_mut).into_iter().for_each(|needed| needed.push(json!("repositoryPath")));
+        }
+        _ => {}
+    }
+    for (_, field, _, about) in DEFAULTS.iter().filter(|(tool, ..)| *tool == verb.name) {
+        if let Some(shown) = input.pointer_mut(&format!("/properties/{field}/description")) {
+            *shown = json!(about);
+        }
     }
     let effect = verb.effect;
     let hints = ToolAnnotations::with_title(title(verb.name))
@@ -118,6 +146,25 @@ fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+    }
+}
+
+/// What may be left out need not be said to be `null` too.
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            for key in ["type", "enum"] {
+                let Some(Value::Array(values)) = map.get_mut(key) else { continue };
+                values.retain(|value| !value.is_null() && value != "null");
+                if let ("type", [one]) = (key, values.as_slice()) {
+                    let one = one.clone();
+                    map.insert(key.to_owned(), one);
+                }
+            }
+            map.values_mut().for_each(without_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_null),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

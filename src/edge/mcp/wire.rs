@@ -103,7 +103,8 @@ impl<R: AsyncRead + Send + Unpin> Wire<R> {
         match read {
             Ok(Some(message)) => self.admit(message),
             Ok(None) => None,
-            Err((error, id)) => {
+            Err(refusal) => {
+                let (error, id) = *refusal;
                 self.owe(error, id);
                 None
             }
@@ -204,7 +205,7 @@ async fn write_lines(mut write: impl AsyncWrite + Send + Unpin, mut lines: mpsc:
     }
 }
 
-type Refusal = (ErrorData, Option<RequestId>);
+type Refusal = Box<(ErrorData, Option<RequestId>)>;
 
 /// A message; nothing for what may be ignored; or the answer to what is no message.
 fn parse(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Refusal> {
@@ -218,18 +219,17 @@ fn parse(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Refusal> {
     };
     let mut scanner = IdScanner::default();
     scanner.feed(line);
-    match serde_json::from_slice::<Value>(line) {
-        Err(e) => Err((ErrorData::parse_error(format!("the line is not JSON: {e}"), None), scanner.id())),
+    let refusal = match serde_json::from_slice::<Value>(line) {
+        Err(e) => ErrorData::parse_error(format!("the line is not JSON: {e}"), None),
         // Notifications that nobody has heard of are no fault.
-        Ok(value) if value.get("id").is_none() && value["method"].is_string() => Ok(None),
-        Ok(Value::Array(_)) => Err((ErrorData::invalid_request("batches are not taken: send one message to a line", None), None)),
+        Ok(value) if value.get("id").is_none() && value["method"].is_string() => return Ok(None),
+        Ok(Value::Array(_)) => ErrorData::invalid_request("batches are not taken: send one message to a line", None),
         Ok(_) => {
-            let text = format!(
-                "the line is no JSON-RPC 2.0 message ({fault}): `jsonrpc`, `id` (a text or whole number), `method` and `params` are needed"
-            );
-            Err((ErrorData::invalid_request(text, None), scanner.id()))
+            let needed = "`jsonrpc`, `id` (a text or a whole number), `method` and `params`";
+            ErrorData::invalid_request(format!("the line is no JSON-RPC 2.0 message ({fault}): it needs {needed}"), None)
         }
-    }
+    };
+    Err(Box::new((refusal, scanner.id())))
 }
 
 /// Why these are not the parameters of a method: names the field.
