@@ -4,6 +4,7 @@ mod call;
 pub mod cli;
 mod demo;
 mod doctor;
+mod hosts;
 mod live;
 pub mod mcp;
 mod render;
