@@ -38,7 +38,7 @@ $script:TaskFields = @('id', 'title', 'description', 'dependsOn', 'files', 'agen
 # What an answer leaves out when there is nothing to say. It is filled in, so that a script may always ask.
 $script:Optional = @{
     'Aura.Task'       = @('description', 'activity', 'output', 'outsideClaim')
-    'Aura.TaskOutput' = @('description', 'activity', 'output', 'outsideClaim', 'diff')
+    'Aura.TaskOutput' = @('activity', 'output', 'outsideClaim', 'diff')
 }
 
 # Times, wherever they stand.
@@ -243,7 +243,12 @@ function Add-AuraType {
     if ($script:Optional.ContainsKey($TypeName)) {
         foreach ($name in $script:Optional[$TypeName]) {
             if ($null -eq $Object.PSObject.Properties[$name]) {
-                $Object.PSObject.Properties.Add([System.Management.Automation.PSNoteProperty]::new($name, $null))
+                $empty = $null
+                if ($name -ceq 'outsideClaim') {
+                    # A list, also when there is nothing in it.
+                    $empty = @()
+                }
+                $Object.PSObject.Properties.Add([System.Management.Automation.PSNoteProperty]::new($name, $empty))
             }
         }
     }
@@ -523,9 +528,14 @@ function Get-AuraPath {
         throw (Get-AuraErrorRecord 'invalid_request' ('find `' + $Path + '`: ' + $_.Exception.Message) 'give the path of a folder on this machine' $Path)
     }
     if ($provider.Name -ne 'FileSystem') {
+        # From another drive, such as Env:, a whole path is still a path.
+        if ([System.IO.Path]::IsPathRooted($Path)) {
+            return $Path
+        }
         throw (Get-AuraErrorRecord 'invalid_request' ('find `' + $Path + '`: it is not in the file system') 'give the path of a folder on this machine' $Path)
     }
-    if ([System.IO.Path]::DirectorySeparatorChar -eq [char] '/' -and -not (Test-Path -LiteralPath $full)) {
+    # Not Test-Path, to which both separators are one.
+    if ([System.IO.Path]::DirectorySeparatorChar -eq [char] '/' -and -not [System.IO.Directory]::Exists($full)) {
         $full = $full.Replace('\', '/')
     }
     return $full

@@ -98,12 +98,17 @@ impl Script {
     pub fn calls(&self) -> Vec<Call> {
         let call = |node: Node| {
             let name = below(node, &|inner| inner.kind() == "command_name" && inner.parent() == Some(node));
-            let elements = below(node, &|inner| inner.parent().is_some_and(|above| above.kind() == "command_elements" && above.parent() == Some(node)));
+            let elements = below(node, &|inner| {
+                inner.parent().is_some_and(|above| above.kind() == "command_elements" && above.parent() == Some(node))
+            });
             let parameters = elements.iter().filter(|inner| inner.kind() == "command_parameter");
             Some(Call {
                 name: self.text(*name.first()?).to_owned(),
                 parameters: parameters.map(|one| self.text(*one).trim_start_matches('-').trim_end_matches(':').to_owned()).collect(),
-                first_argument: elements.iter().find(|inner| inner.kind() == "array_literal_expression").map(|one| self.text(*one).to_owned()),
+                first_argument: elements
+                    .iter()
+                    .find(|inner| inner.kind() == "array_literal_expression")
+                    .map(|one| self.text(*one).to_owned()),
             })
         };
         self.all("command").into_iter().filter_map(call).collect()
