@@ -29,7 +29,7 @@ $script:Sends = @{
 
 # Sent as well, where the program knows them.
 $script:SendsWhereKnown = @{
-    complete_story = @('createPullRequest', 'prTitle', 'draft')
+    complete_story = @('createPullRequest', 'prTitle', 'prBody', 'baseBranch', 'prRepository', 'draft', 'reviewers', 'labels')
 }
 
 # Fields of a task in a plan of the caller's own.
@@ -43,6 +43,9 @@ $script:Optional = @{
 
 # Times, wherever they stand.
 $script:Times = @('createdAt', 'updatedAt', 'completedAt', 'startedAt', 'endedAt', 'at', 'resumeAt', 'rateLimitedUntil')
+
+# Exit code of a program that Ctrl-C ended: 128 + SIGINT.
+$script:Interrupted = 130
 
 # Problem codes and how PowerShell calls their kind.
 $script:Categories = @{
@@ -273,7 +276,7 @@ function Add-AuraGateType {
     param($Gate)
     if ($null -ne $Gate) {
         Add-AuraType $Gate 'Aura.Gate'
-        foreach ($check in @($Gate.checks)) {
+        foreach ($check in @(Get-AuraProperty $Gate 'checks')) {
             Add-AuraType $check 'Aura.Check'
         }
     }
@@ -287,6 +290,10 @@ function Add-AuraGateType {
 function Get-AuraBinary {
     $named = $env:AURA_BIN
     if ($named) {
+        # Asked of .NET first: to PowerShell, a whole path means something else while one stands in Env: or HKLM:.
+        if ([System.IO.Path]::IsPathRooted($named) -and [System.IO.File]::Exists($named)) {
+            return $named
+        }
         if (Test-Path -LiteralPath $named -PathType Leaf) {
             return (Resolve-Path -LiteralPath $named).ProviderPath
         }
@@ -298,8 +305,8 @@ function Get-AuraBinary {
         throw (Get-AuraErrorRecord 'unavailable' $detail 'correct the variable AURA_BIN, or remove it' $named)
     }
     foreach ($name in @('aura.exe', 'aura')) {
-        $beside = Join-Path -Path $PSScriptRoot -ChildPath $name
-        if (Test-Path -LiteralPath $beside -PathType Leaf) {
+        $beside = [System.IO.Path]::Combine($PSScriptRoot, $name)
+        if ([System.IO.File]::Exists($beside)) {
             return $beside
         }
     }
@@ -327,8 +334,8 @@ function Get-AuraStartInfo {
     $info.RedirectStandardError = $true
     $info.StandardOutputEncoding = $utf8
     $info.StandardErrorEncoding = $utf8
-    $here = $ExecutionContext.SessionState.Path.CurrentFileSystemLocation.ProviderPath
-    if (Test-Path -LiteralPath $here -PathType Container) {
+    $here = Get-AuraHere
+    if ([System.IO.Directory]::Exists($here)) {
         $info.WorkingDirectory = $here
     }
     return $info
@@ -372,7 +379,7 @@ function Open-AuraProcess {
     try {
         [void] $process.Start()
     } catch {
-        $detail = 'start `' + $Info.FileName + '`: ' + $_.Exception.Message
+        $detail = 'start `' + $Info.FileName + '`: ' + $_.Exception.GetBaseException().Message
         throw (Get-AuraErrorRecord 'unavailable' $detail 'see that this is the program of Aura for this system, or set AURA_BIN' $Info.FileName)
     }
     try {
@@ -443,11 +450,12 @@ function Invoke-AuraProcess {
 function Read-AuraAnswer {
     param([hashtable] $Said, [string] $Doing, $Target)
     $value = $null
+    $why = 'no answer'
     if ($Said.Out.TrimStart().StartsWith('{', [System.StringComparison]::Ordinal)) {
         try {
             $value = ConvertFrom-AuraJson $Said.Out
         } catch {
-            Write-Debug ('read the answer: ' + $_.Exception.Message)
+            $why = 'an answer that cannot be read: ' + $_.Exception.Message
         }
     }
     if ($null -eq $value) {
@@ -455,8 +463,11 @@ function Read-AuraAnswer {
         if ($text.Length -gt 2000) {
             $text = $text.Substring(0, 2000)
         }
-        $detail = $Doing + ': the program ended with exit code ' + $Said.ExitCode + ' and no answer: ' + $text
-        throw (Get-AuraErrorRecord 'internal' $detail 'see with `aura --version` that the program and the module are of one version' $Target)
+        $detail = $Doing + ': the program ended with exit code ' + $Said.ExitCode + ' and ' + $why + ': ' + $text
+        $hint = 'see with `aura --version` that the program and the module are of one version'
+        $record = Get-AuraErrorRecord 'internal' $detail $hint $Target
+        $record.Exception.Data['ExitCode'] = $Said.ExitCode
+        throw $record
     }
     $type = Get-AuraProperty $value 'type'
     if ($type -is [string] -and $type.StartsWith('urn:aura:problem:', [System.StringComparison]::Ordinal)) {
@@ -525,14 +536,16 @@ function Get-AuraPath {
     try {
         $full = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($Path, [ref] $provider, [ref] $drive)
     } catch {
-        throw (Get-AuraErrorRecord 'invalid_request' ('find `' + $Path + '`: ' + $_.Exception.Message) 'give the path of a folder on this machine' $Path)
+        $detail = 'find `' + $Path + '`: ' + $_.Exception.GetBaseException().Message
+        throw (Get-AuraErrorRecord 'invalid_request' $detail 'give the path of a folder on this machine' $Path)
     }
     if ($provider.Name -ne 'FileSystem') {
         # From another drive, such as Env:, a whole path is still a path.
         if ([System.IO.Path]::IsPathRooted($Path)) {
             return $Path
         }
-        throw (Get-AuraErrorRecord 'invalid_request' ('find `' + $Path + '`: it is not in the file system') 'give the path of a folder on this machine' $Path)
+        $detail = 'find `' + $Path + '`: it is not in the file system'
+        throw (Get-AuraErrorRecord 'invalid_request' $detail 'give the path of a folder on this machine' $Path)
     }
     # Not Test-Path, to which both separators are one.
     if ([System.IO.Path]::DirectorySeparatorChar -eq [char] '/' -and -not [System.IO.Directory]::Exists($full)) {
@@ -643,7 +656,8 @@ function Wait-AuraRun {
         $settled = $true
         return $answer
     } catch {
-        $settled = $true
+        # In a terminal, Ctrl-C ends the program as well, maybe before PowerShell hears of it.
+        $settled = $_.Exception.Data['ExitCode'] -ne $script:Interrupted
         throw $_
     } finally {
         if (-not $settled) {
@@ -1130,8 +1144,6 @@ function Get-AuraStoryStatus {
     Shows how far a story is: its tasks, what the agents are doing, the last gate, and what to do next.
     .PARAMETER Id
     Id of the story, the first six or more characters of it, or `latest`.
-    .PARAMETER Detailed
-    Also the prompts of the tasks and the agents' last words.
     .PARAMETER BaseUrl
     Address of a running `aura serve`. Not possible yet; the default is AURA_API_URL.
     .EXAMPLE
@@ -1152,17 +1164,14 @@ function Get-AuraStoryStatus {
         [Alias('StoryId')]
         [string] $Id,
 
-        [switch] $Detailed,
-
         [string] $BaseUrl
     )
     process {
         $answer = $null
         try {
             Assert-AuraLocal $BaseUrl
-            $arguments = Get-AuraArgument $PSBoundParameters @('Detailed')
-            $arguments.storyId = $Id
-            $answer = Invoke-AuraTool 'get_orchestrator_status' $arguments $Id
+            # The short form is for models; tables shorten for people.
+            $answer = Invoke-AuraTool 'get_orchestrator_status' @{ storyId = $Id; detailed = $true } $Id
             Add-AuraType $answer 'Aura.StoryStatus'
             Add-AuraTaskType $answer.tasks $answer.storyId
             Add-AuraGateType $answer.gateResult
@@ -1521,11 +1530,22 @@ function Complete-AuraStory {
     .PARAMETER CommitMessage
     Message of the commit. Default: made from the story and its tasks.
     .PARAMETER CreatePullRequest
-    Whether to open a pull request where the repository has a forge. Default: $true. With $false none is opened.
+    Whether to open a pull request. Default: $true, which means: where one is possible. With $false none is opened. Where it is
+    given as $true and none is possible, the story is completed all the same, and a warning says why there is none.
     .PARAMETER PrTitle
     Title of the pull request. Default: the story's.
+    .PARAMETER PrBody
+    Text of the pull request. Default: what was asked, what was done, and what speaks for it.
+    .PARAMETER BaseBranch
+    Branch that it is to be merged into. Default: the one that the story started from.
+    .PARAMETER PrRepository
+    Repository that it is opened in, as owner/name. Default: that of the remote upstream, else the one pushed to.
     .PARAMETER Draft
     Whether the pull request is a draft. Default: $true.
+    .PARAMETER Reviewers
+    Persons to ask for a review, or teams as organisation/team.
+    .PARAMETER Labels
+    Labels to put on it.
     .PARAMETER Publish
     auto, branch (leave it on the story's branch), merge (move the base branch to it) or push. Default: auto.
     .PARAMETER Remote
@@ -1560,7 +1580,18 @@ function Complete-AuraStory {
         [AllowEmptyString()]
         [string] $PrTitle,
 
+        [AllowEmptyString()]
+        [string] $PrBody,
+
+        [string] $BaseBranch,
+
+        [string] $PrRepository,
+
         [bool] $Draft = $true,
+
+        [string[]] $Reviewers,
+
+        [string[]] $Labels,
 
         [ValidateSet('auto', 'branch', 'merge', 'push')]
         [string] $Publish,
@@ -1578,24 +1609,39 @@ function Complete-AuraStory {
             if ($PSCmdlet.ShouldProcess('story ' + $Id, 'Verify, squash and publish it')) {
                 $arguments = Get-AuraArgument $PSBoundParameters @('CommitMessage', 'Publish', 'Remote', 'KeepCommits')
                 $arguments.storyId = $Id
-                # A program without these fields opens no pull requests at all.
+                $pull = @{}
                 $known = @(Get-AuraToolField 'complete_story')
-                if ($known -ccontains 'createPullRequest') {
-                    $arguments.createPullRequest = $CreatePullRequest
+                if (-not $CreatePullRequest) {
+                    $pull.createPullRequest = $false
+                } else {
+                    $names = @('CreatePullRequest', 'PrTitle', 'PrBody', 'BaseBranch', 'PrRepository', 'Draft', 'Reviewers', 'Labels')
+                    $pull = Get-AuraArgument $PSBoundParameters $names
                 }
-                if ($CreatePullRequest) {
-                    if ($known -ccontains 'prTitle' -and $PSBoundParameters.ContainsKey('PrTitle')) {
-                        $arguments.prTitle = $PrTitle
-                    }
-                    if ($known -ccontains 'draft') {
-                        $arguments.draft = $Draft
+                $why = 'this program opens none'
+                $sent = $arguments.Clone()
+                foreach ($name in $pull.Keys) {
+                    # A program without these fields opens no pull requests at all.
+                    if ($known -ccontains $name) {
+                        $sent[$name] = $pull[$name]
+                        $why = ''
                     }
                 }
-                $answer = Invoke-AuraTool 'complete_story' $arguments $Id -Doing ('completing story ' + $Id)
+                Write-Debug ('a draft: ' + $Draft)
+                $doing = 'completing story ' + $Id
+                try {
+                    $answer = Invoke-AuraTool 'complete_story' $sent $Id -Doing $doing
+                } catch {
+                    # Refused before anything was done, maybe because no pull request is possible: then without one.
+                    $asked = $sent.ContainsKey('createPullRequest') -and $sent.createPullRequest
+                    if (-not $asked -or $_.Exception.Data['Code'] -ne 'invalid_request') {
+                        throw $_
+                    }
+                    $why = [string] $_.Exception.Data['Detail']
+                    $answer = Invoke-AuraTool 'complete_story' $arguments $Id -Doing $doing
+                }
                 Add-AuraType $answer 'Aura.Completion' @{ storyId = $answer.id }
-                $asked = $PSBoundParameters.ContainsKey('CreatePullRequest') -or $PSBoundParameters.ContainsKey('PrTitle')
-                if ($CreatePullRequest -and $asked -and -not $answer.pullRequestUrl) {
-                    Write-Warning ('No pull request was opened. ' + $answer.message)
+                if ($CreatePullRequest -and $pull.Count -gt 0 -and -not $answer.pullRequestUrl) {
+                    Write-Warning (('No pull request was opened. ' + $why).Trim() + ' ' + $answer.message)
                 }
             }
         } catch {
@@ -1698,7 +1744,7 @@ function Test-AuraSetup {
                     detail = [string] $missing.Data['Detail']
                     hint   = [string] $missing.Data['Hint']
                 }
-                $answer = [pscustomobject] @{ ready = $false; findings = @($finding) }
+                $answer = [pscustomobject] @{ ready = $false; agents = @(); findings = @($finding) }
             } else {
                 $said = Invoke-AuraProcess -Words @('doctor', '--json') -Text ''
                 $answer = Read-AuraAnswer $said 'look at the setup' $null
@@ -1750,12 +1796,13 @@ function Get-AuraTyped {
 }
 
 $script:CompleteStory = {
-    param($commandName, $parameterName, $wordToComplete, $commandAst, $fakeBoundParameters)
+    param($commandName, $parameterName, $wordToComplete)
     try {
         $typed = Get-AuraTyped $wordToComplete
         foreach ($story in @((Invoke-AuraTool 'list_stories' @{ limit = 50 }).stories)) {
-            $fits = $story.id.StartsWith($typed, [System.StringComparison]::OrdinalIgnoreCase) -or $story.shortId.StartsWith($typed, [System.StringComparison]::OrdinalIgnoreCase)
-            if ($fits -or ($typed -and $story.title.IndexOf($typed, [System.StringComparison]::OrdinalIgnoreCase) -ge 0)) {
+            $any = [System.StringComparison]::OrdinalIgnoreCase
+            $fits = $story.id.StartsWith($typed, $any) -or $story.shortId.StartsWith($typed, $any)
+            if ($fits -or ($typed -and $story.title.IndexOf($typed, $any) -ge 0)) {
                 Get-AuraCompletion $story.id ($story.shortId + ' ' + $story.title) ($story.status + ': ' + $story.title)
             }
         }
@@ -1766,6 +1813,7 @@ $script:CompleteStory = {
 
 $script:CompleteTask = {
     param($commandName, $parameterName, $wordToComplete, $commandAst, $fakeBoundParameters)
+    $null = $commandAst
     try {
         $typed = Get-AuraTyped $wordToComplete
         $story = 'latest'
@@ -1785,7 +1833,7 @@ $script:CompleteTask = {
 }
 
 $script:CompleteAgent = {
-    param($commandName, $parameterName, $wordToComplete, $commandAst, $fakeBoundParameters)
+    param($commandName, $parameterName, $wordToComplete)
     try {
         $typed = Get-AuraTyped $wordToComplete
         $answer = Read-AuraAnswer (Invoke-AuraProcess -Words @('doctor', '--json') -Text '') 'look at the setup' $null
@@ -1800,7 +1848,8 @@ $script:CompleteAgent = {
 }
 
 $script:CompletePlanner = {
-    param($commandName, $parameterName, $wordToComplete, $commandAst, $fakeBoundParameters)
+    param($commandName, $parameterName, $wordToComplete)
+    $null = $commandName, $parameterName
     $typed = Get-AuraTyped $wordToComplete
     foreach ($planner in @('copilot', 'openai', 'outline')) {
         if ($planner.StartsWith($typed, [System.StringComparison]::OrdinalIgnoreCase)) {
@@ -1813,18 +1862,20 @@ $script:OnStories = @(
     'Get-AuraStory', 'Start-AuraStoryAnalysis', 'Start-AuraStoryDecompose', 'Start-AuraStory', 'Get-AuraStoryStatus',
     'Invoke-AuraStoryFull', 'Watch-AuraStory', 'Stop-AuraStory', 'Complete-AuraStory', 'Remove-AuraStoryWorktree'
 )
+$script:OnTasks = @('Get-AuraTaskOutput', 'Restart-AuraTask')
+$script:OnPlans = @('New-AuraStory', 'Start-AuraStoryDecompose')
 Register-ArgumentCompleter -CommandName $script:OnStories -ParameterName Id -ScriptBlock $script:CompleteStory
-Register-ArgumentCompleter -CommandName 'Get-AuraTaskOutput', 'Restart-AuraTask' -ParameterName StoryId -ScriptBlock $script:CompleteStory
-Register-ArgumentCompleter -CommandName 'Get-AuraTaskOutput', 'Restart-AuraTask' -ParameterName TaskId -ScriptBlock $script:CompleteTask
-Register-ArgumentCompleter -CommandName 'New-AuraStory' -ParameterName Agent -ScriptBlock $script:CompleteAgent
-Register-ArgumentCompleter -CommandName 'New-AuraStory', 'Start-AuraStoryDecompose' -ParameterName Planner -ScriptBlock $script:CompletePlanner
+Register-ArgumentCompleter -CommandName $script:OnTasks -ParameterName StoryId -ScriptBlock $script:CompleteStory
+Register-ArgumentCompleter -CommandName $script:OnTasks -ParameterName TaskId -ScriptBlock $script:CompleteTask
+Register-ArgumentCompleter -CommandName New-AuraStory -ParameterName Agent -ScriptBlock $script:CompleteAgent
+Register-ArgumentCompleter -CommandName $script:OnPlans -ParameterName Planner -ScriptBlock $script:CompletePlanner
 
 #endregion
 
 # The manifest loads the tables; this is for whoever imports the module by this file.
 try {
     if ($null -eq (Get-FormatData -TypeName 'Aura.Story' -ErrorAction Ignore)) {
-        Update-FormatData -PrependPath (Join-Path -Path $PSScriptRoot -ChildPath 'Aura-Story.format.ps1xml')
+        Update-FormatData -PrependPath ([System.IO.Path]::Combine($PSScriptRoot, 'Aura-Story.format.ps1xml'))
     }
 } catch {
     # Objects are as useful without tables.

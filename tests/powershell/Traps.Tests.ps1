@@ -105,7 +105,7 @@ Describe 'Lists' {
         $story = New-AuraStory 'Strict'
         [void] (Start-AuraStoryDecompose $story.id -Tasks @(Get-DemoTask 'a'))
         foreach ($task in (Get-AuraStoryStatus $story.id).tasks) {
-            $task.description | Should -BeNullOrEmpty
+            $task.description | Should -BeLike '*aura-demo*'
             $task.activity | Should -BeNullOrEmpty
             $task.output | Should -BeNullOrEmpty
             $task.outsideClaim.Count | Should -Be 0
