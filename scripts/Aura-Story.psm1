@@ -525,16 +525,17 @@ function Get-AuraStoryId {
     return (Invoke-AuraTool 'get_orchestrator_status' @{ storyId = $Id } $Id).storyId
 }
 
-# A path as the program needs it: absolute, of the file system. PowerShell's drives and `~` are its own.
+# A path as the program needs it: absolute, of the file system. Drives and `~` are PowerShell's own, and drives are those of
+# the caller, whose state that is.
 function Get-AuraPath {
-    param([string] $Path)
+    param([string] $Path, [System.Management.Automation.SessionState] $State)
     if (-not $Path) {
         return $Path
     }
     $provider = $null
     $drive = $null
     try {
-        $full = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($Path, [ref] $provider, [ref] $drive)
+        $full = $State.Path.GetUnresolvedProviderPathFromPSPath($Path, [ref] $provider, [ref] $drive)
     } catch {
         $detail = 'find `' + $Path + '`: ' + $_.Exception.GetBaseException().Message
         throw (Get-AuraErrorRecord 'invalid_request' $detail 'give the path of a folder on this machine' $Path)
@@ -624,6 +625,8 @@ function Wait-AuraRun {
     $watch = [System.Diagnostics.Stopwatch]::StartNew()
     $tick = {
         if ($watch.ElapsedMilliseconds -ge 1000) {
+            # What it takes to show progress is not what is of interest.
+            $VerbosePreference = 'SilentlyContinue'
             try {
                 Write-AuraProgress (Invoke-AuraTool 'get_orchestrator_status' @{ storyId = $Id } $Id)
             } catch {
@@ -772,7 +775,7 @@ function New-AuraStory {
             Assert-AuraLocal $BaseUrl
             $arguments = Get-AuraArgument $PSBoundParameters @('Title', 'Description', 'IssueUrl', 'Base', 'Branch', 'Agent', 'Planner')
             if ($PSBoundParameters.ContainsKey('RepositoryPath')) {
-                $arguments.repositoryPath = Get-AuraPath $RepositoryPath
+                $arguments.repositoryPath = Get-AuraPath $RepositoryPath $PSCmdlet.SessionState
             } else {
                 $arguments.repositoryPath = Get-AuraHere
             }
@@ -880,7 +883,7 @@ function Get-AuraStories {
             Assert-AuraLocal $BaseUrl
             $arguments = Get-AuraArgument $PSBoundParameters @('Status', 'Limit')
             if ($PSBoundParameters.ContainsKey('RepositoryPath')) {
-                $arguments.repositoryPath = Get-AuraPath $RepositoryPath
+                $arguments.repositoryPath = Get-AuraPath $RepositoryPath $PSCmdlet.SessionState
             }
             $stories = @((Invoke-AuraTool 'list_stories' $arguments).stories)
             foreach ($story in $stories) {

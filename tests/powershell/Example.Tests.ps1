@@ -19,6 +19,7 @@ BeforeAll {
         }
         [void] (New-PSDrive -Name C -PSProvider FileSystem -Root $world.Path -Scope Global)
         $world.Drive = $true
+        'C:\repos\myapp' | Should -Exist
         return $Text
     }
 }

@@ -50,7 +50,7 @@ const NOT_WRAPPED: [&str; 1] = ["wait_for_wave"];
 /// Types of objects, and where the program describes them: the answer of a tool, or a definition in it.
 const TYPES: [(&str, &str, Option<&str>); 14] = [
     ("Aura.Story", "create_story", None),
-    ("Aura.Task", "retry_task", None),
+    ("Aura.Task", "decompose_story", Some("TaskView")),
     ("Aura.TaskBrief", "run_wave", Some("TaskBrief")),
     ("Aura.Plan", "decompose_story", None),
     ("Aura.Analysis", "analyze_story", None),
