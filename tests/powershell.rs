@@ -11,6 +11,8 @@ mod reader;
 
 #[path = "powershell/contract.rs"]
 mod contract;
+#[path = "powershell/strict.rs"]
+mod strict;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

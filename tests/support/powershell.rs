@@ -114,6 +114,41 @@ impl Script {
         self.all("command").into_iter().filter_map(call).collect()
     }
 
+    /// For every function, and for the rest of the script: variables that are used and set nowhere in it.
+    pub fn unset_variables(&self) -> Vec<(String, String)> {
+        let mut found = vec![];
+        let outside = |node: &Node| node.parent().is_some_and(|above| owner_function(above).is_none());
+        let blocks = self.all("script_block_expression").into_iter().filter(outside);
+        for node in self.all("function_statement").into_iter().chain(blocks) {
+            let name = below(node, &|inner| inner.kind() == "function_name").first().map_or("", |name| self.text(*name));
+            let variables = below(node, &|inner| inner.kind() == "variable");
+            let is_set = |inner: &Node| {
+                let above = inner.parent().map_or("", |above| above.kind());
+                above == "script_parameter" || above == "foreach_statement" || self.is_assigned(*inner)
+            };
+            let bare = |inner: &Node| self.text(*inner).trim_start_matches(['$', '@']).to_ascii_lowercase();
+            let set: BTreeSet<String> = variables.iter().filter(|inner| is_set(inner)).map(bare).collect();
+            let unset = variables.iter().map(bare).filter(|name| !name.contains(':') && !set.contains(name));
+            found.extend(unset.map(|variable| (name.to_owned(), variable)));
+        }
+        found
+    }
+
+    /// Whether a variable stands alone on the left of `=`.
+    fn is_assigned(&self, variable: Node) -> bool {
+        let mut node = variable;
+        while let Some(above) = node.parent() {
+            if above.kind() == "left_assignment_expression" {
+                return self.text(above).trim() == self.text(variable);
+            }
+            if above.byte_range() != variable.byte_range() {
+                return false;
+            }
+            node = above;
+        }
+        false
+    }
+
     /// Names after a dot, of properties and methods.
     pub fn members(&self) -> BTreeSet<String> {
         self.all("member_name").into_iter().map(|node| self.text(node).to_owned()).collect()
@@ -151,6 +186,15 @@ fn below<'t>(node: Node<'t>, wanted: &dyn Fn(Node<'t>) -> bool) -> Vec<Node<'t>>
     }
     found.sort_by_key(|node| (node.start_byte(), std::cmp::Reverse(node.end_byte())));
     found
+}
+
+/// The function or script block around a node.
+fn owner_function(node: Node) -> Option<Node> {
+    let mut above = node;
+    while !["function_statement", "script_block_expression"].contains(&above.kind()) {
+        above = above.parent()?;
+    }
+    Some(above)
 }
 
 /// The function that a parameter is one of.
