@@ -394,7 +394,7 @@ function Open-AuraProcess {
     return $process
 }
 
-# Ends a program that still runs. For `finally`: no loops and no pipelines, which do not work after Ctrl-C.
+# Ends a program that still runs, as after Ctrl-C.
 function Close-AuraProcess {
     param($Process)
     if ($null -ne $Process) {
