@@ -41,8 +41,9 @@ const FIRST: [(&str, &[&str]); 10] = [
     ("Remove-AuraStoryWorktree", &["Id", "StoryId", "BaseUrl"]),
 ];
 
-/// Fields that the module does without: it shows all tasks at once.
-const NOT_SENT: [(&str, &[&str]); 1] = [("get_orchestrator_status", &["limit", "cursor"])];
+/// Fields that the module does without, because it shows all that there is.
+const NOT_SENT: [(&str, &[&str]); 3] =
+    [("get_orchestrator_status", &["limit", "cursor"]), ("get_story", &["detailed"]), ("decompose_story", &["detailed"])];
 
 /// Tools that the module does without: a wait is `run_wave` with `waitSeconds`.
 const NOT_WRAPPED: [&str; 1] = ["wait_for_wave"];
