@@ -35,8 +35,7 @@ impl Repo {
     /// as a copy of the worktree's own.
     /// `base` says which links to other repositories (submodules) are known; these stay as the base has them.
     pub(super) fn tree_from(&self, worktree: &Path, admin: &Path, index: &Path, base: &Oid, nested: Nested) -> Result<Oid> {
-        self.seed_index(worktree, admin, index, base)?;
-        let mut entries = self.index_entries(index)?;
+        let mut entries = self.seed_index(worktree, admin, index, base)?;
         self.uncover(index, &entries, |name| on_disk(worktree, name).is_some())?;
         let known = self.settle_links(index, &mut entries, base, nested)?;
         let found = match nested {
@@ -56,20 +55,24 @@ impl Repo {
     }
 
     /// A copy of the worktree's own index spares hashing every file again; a broken one is made anew from the base.
-    fn seed_index(&self, worktree: &Path, admin: &Path, index: &Path, base: &Oid) -> Result<()> {
+    /// Returns what it holds.
+    fn seed_index(&self, worktree: &Path, admin: &Path, index: &Path, base: &Oid) -> Result<Vec<Entry>> {
         remove_index(index);
         if copy_with_its_time(&admin.join("index"), index).is_ok() {
             // A split index has its other half in the worktree's own folder: made whole there, before it is read elsewhere.
             let site = Site::Worktree { work: worktree, admin };
             let is_split = std::fs::read_dir(admin).is_ok_and(|mut entries| entries.any(is_shared_index));
             let whole = || self.git(site).env("GIT_INDEX_FILE", index).args(["update-index", "--no-split-index"]);
-            if (!is_split || try_run(whole())?.success()) && self.index_entries(index).is_ok() {
-                return Ok(());
+            if (!is_split || try_run(whole())?.success())
+                && let Ok(entries) = self.index_entries(index)
+            {
+                return Ok(entries);
             }
             remove_index(index);
         }
         run(self.git(Site::Index(index)).args(["read-tree", base.as_str()]), "make an index")?;
-        self.skip_what_is_sparse(index)
+        self.skip_what_is_sparse(index)?;
+        self.index_entries(index)
     }
 
     /// In a sparse checkout, files outside are absent because they were never written, not because they were removed.

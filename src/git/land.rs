@@ -34,6 +34,10 @@ pub enum Landed {
 impl Repo {
     /// Merges in memory, as `git merge` on `one` would: its `.gitattributes` say how (for example `merge=union`).
     pub fn merge(&self, one: &Oid, other: &Oid) -> Result<Merge> {
+        // One builds on the other: nothing has to be merged.
+        if self.parents(other)?.contains(one) {
+            return Ok(Merge { tree: self.tree_of(other)?, conflicts: vec![] });
+        }
         let doing = || format!("merge {} and {}", one.short(), other.short());
         let args = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", one.as_str(), other.as_str()];
         // Without a work tree git reads no attributes at all. Older versions do not know the variable.
