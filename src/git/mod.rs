@@ -8,6 +8,7 @@ mod cmd;
 mod diff;
 mod include;
 mod land;
+mod publish;
 mod question;
 mod refs;
 mod rescue;
@@ -16,6 +17,7 @@ mod worktree;
 
 pub use diff::FileChange;
 pub use land::{Landed, Merge};
+pub use publish::CommitRequest;
 pub use question::{Hit, LogEntry};
 pub use refs::init;
 pub use rescue::Rescue;
