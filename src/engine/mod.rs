@@ -15,6 +15,7 @@ mod decompose;
 mod doctor;
 mod drive;
 mod gating;
+mod issue;
 mod landing;
 mod prompt;
 mod run;
@@ -26,6 +27,7 @@ pub use create::CreateRequest;
 pub use decompose::DecomposeRequest;
 pub use doctor::{Finding, Health, examine};
 pub use drive::drive;
+pub use issue::IssueText;
 pub use run::{RunHandle, RunRequest};
 
 use crate::agent::{self, Agent, AgentEnv};
