@@ -40,7 +40,8 @@ impl Engine {
                 _ => error,
             }
         })?;
-        let visible = |c: char| !matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        let visible =
+            |c: char| !matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
         let title: String = issue.title.chars().filter(|c| !c.is_control() && visible(*c)).take(TITLE_CHARS_MAX).collect();
         let body = issue.body.replace("\r\n", "\n");
         let mut description: String = body.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();

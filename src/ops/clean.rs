@@ -2,8 +2,8 @@ use super::{Engine, Op, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Remove a story's worktrees and task branches. Work that is nowhere else is kept under `refs/aura/rescue`. The story
-/// branch stays.
+/// Remove a story's worktrees and task branches, and the story branch too once it is merged or pushed. Of a completed story
+/// it refuses while anything is neither; work that has not landed is kept under `refs/aura/rescue`.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RemoveWorktree {
@@ -11,6 +11,10 @@ pub struct RemoveWorktree {
     #[arg(default_value = "latest", value_name = "STORY")]
     #[serde(alias = "id")]
     pub story_id: String,
+    /// Also remove what is neither merged nor pushed: it is kept under `refs/aura/rescue`.
+    #[arg(long)]
+    #[serde(default)]
+    pub force: bool,
 }
 
 /// What was removed and what was kept.
@@ -32,7 +36,8 @@ impl Op for RemoveWorktree {
 
     async fn call(self, engine: Engine) -> Result<CleanView> {
         let story = super::story(&engine, &self.story_id)?;
-        let cleaned = engine.clean(&story).await?;
+        let cleaned = engine.clean(&story, self.force).await?;
+        let story_branch = if cleaned.branches.contains(&story.created.branch) { "is removed" } else { "stays" };
         let (worktrees, branches) = (cleaned.worktrees.len(), cleaned.branches.len());
         Ok(CleanView {
             story_id: story.id.to_string(),
@@ -41,7 +46,7 @@ impl Op for RemoveWorktree {
             rescued: cleaned.rescued,
             message: match (worktrees, branches) {
                 (0, 0) => "Nothing was left to remove.".into(),
-                _ => format!("Removed: worktrees {worktrees}, task branches {branches}. The story branch stays."),
+                _ => format!("Removed: worktrees {worktrees}, branches {branches}. The story branch {story_branch}."),
             },
         })
     }

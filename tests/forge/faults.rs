@@ -15,14 +15,24 @@ fn table() -> Vec<(What, u32, &'static str, &'static str)> {
     vec![
         (answer(401, &[], "Bad credentials"), 1, "needs_login", "Bad credentials"),
         (answer(403, &[], "Resource not accessible by personal access token"), 1, "needs_person", "not accessible"),
-        (answer(403, &[("x-github-sso", "required; url=https://github.com/orgs/acme/sso?x=1")], "SAML"), 1, "needs_person", "orgs/acme/sso"),
+        (
+            answer(403, &[("x-github-sso", "required; url=https://github.com/orgs/acme/sso?x=1")], "SAML"),
+            1,
+            "needs_person",
+            "orgs/acme/sso",
+        ),
         (answer(403, &[("retry-after", "120")], "You have exceeded a secondary rate limit"), 1, "limit_reached", "120 s"),
         (answer(403, &[("x-ratelimit-remaining", "0")], "API rate limit exceeded"), 1, "limit_reached", "rate limit"),
         (answer(429, &[("retry-after", "3600")], "slow down"), 1, "limit_reached", "3600 s"),
         (answer(404, &[], "Not Found"), 1, "not_found", "not found"),
         (answer(409, &[], "Git Repository is empty."), 1, "conflict", "empty"),
         (What::Answer(422, vec![], invalid), 1, "needs_person", "base: invalid"),
-        (answer(301, &[("location", "https://api.github.com/repositories/1/pulls")], "Moved Permanently"), 1, "needs_person", "repositories/1"),
+        (
+            answer(301, &[("location", "https://api.github.com/repositories/1/pulls")], "Moved Permanently"),
+            1,
+            "needs_person",
+            "repositories/1",
+        ),
         (answer(307, &[("location", "http://evil.example/")], "Temporary Redirect"), 1, "needs_person", "evil.example"),
         (answer(500, &[], "oops"), 3, "unavailable", "HTTP 500"),
         (answer(502, &[], TOKEN), 3, "unavailable", "HTTP 502"),
@@ -91,7 +101,8 @@ fn a_short_limit_is_waited_for_and_a_short_trouble_is_asked_again() {
     hub.fail("POST", "/pulls", 1, answer(429, &[("retry-after", "1")], "slow down"));
     hub.fail("POST", "/pulls", 1, answer(403, &[("retry-after", "0")], "You have exceeded a secondary rate limit"));
     let done = world.tool("complete_story", json!({}));
-    assert_eq!((&done["published"]["how"], hub.state().pulls.len(), hub.count("POST", "/pulls")), (&json!("pullRequest"), 1, 3));
+    let pulls = hub.state().pulls.len();
+    assert_eq!((&done["published"]["how"], pulls, hub.count("POST", "/pulls")), (&json!("pullRequest"), 1, 3));
     hub.close();
     world.close();
 }
@@ -104,7 +115,9 @@ fn somebody_who_is_faster_is_joined() {
     hub.fail("GET", "/pulls", 1, What::Answer(200, vec![], json!([])));
     hub.fail("POST", "/pulls", 1, What::Answer(422, vec![], message));
     let label = format!("acme:{}", world.branch());
-    hub.state().pulls.push(json!({ "number": 3, "html_url": "https://github.com/acme/shop/pull/3", "state": "open", "title": "x", "body": null,
+    hub.state()
+        .pulls
+        .push(json!({ "number": 3, "html_url": "https://github.com/acme/shop/pull/3", "state": "open", "title": "x", "body": null,
         "head": { "label": label, "sha": "" }, "base": { "ref": "main" }, "merged_at": null }));
     assert_eq!(world.tool("complete_story", json!({}))["pullRequestUrl"], "https://github.com/acme/shop/pull/3");
     hub.close();
@@ -194,7 +207,11 @@ fn remotes_that_leave_a_choice_are_asked_about() {
     hub.state().repository["fork"] = json!(true);
     hub.state().repository["parent"] = json!({ "full_name": "upstream/shop" });
     let (_, problem) = world.refused("complete_story", json!({ "remote": "here" }));
-    assert!(problem["code"] == "needs_person" && problem["hint"].as_str().unwrap().contains("--pull-repository upstream/shop"), "{problem}");
+    assert!(
+        problem["code"] == "needs_person" && problem["hint"].as_str().unwrap().contains("--pull-repository upstream/shop"),
+        "{problem}"
+    );
+    hub.state().repository["full_name"] = json!("upstream/shop");
     let done = world.tool("complete_story", json!({ "remote": "here", "prRepository": "upstream/shop" }));
     assert_eq!((&done["published"]["how"], hub.count("POST", "/repos/upstream/shop/pulls")), (&json!("pullRequest"), 1));
     assert_eq!(hub.state().pulls[0]["head"]["label"], format!("acme:{}", world.branch()));

@@ -30,7 +30,9 @@ pub enum What {
     /// The request is done and its answer is lost.
     Lost,
     /// The client is killed before the request is done, or after.
-    Kill { after: bool },
+    Kill {
+        after: bool,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -158,7 +160,10 @@ impl Hub {
                 let open = state.pulls.iter().any(|pull| pull["head"]["label"] == body["head"] && pull["state"] == "open");
                 if open {
                     let message = format!("A pull request already exists for {}.", body["head"].as_str().unwrap());
-                    return (422, json!({ "message": "Validation Failed", "errors": [{ "resource": "PullRequest", "code": "custom", "message": message }] }));
+                    return (
+                        422,
+                        json!({ "message": "Validation Failed", "errors": [{ "resource": "PullRequest", "code": "custom", "message": message }] }),
+                    );
                 }
                 let number = state.pulls.len() as u64 + 7;
                 let url = format!("https://github.com/acme/shop/pull/{number}");

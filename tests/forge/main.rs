@@ -14,6 +14,8 @@ mod hub;
 mod kills;
 mod openapi;
 mod pull;
+mod smart;
+mod tidying;
 
 /// Not a test: the agent of the others. See `support/script.rs`.
 #[test]

@@ -53,7 +53,11 @@ pub fn invented(method: &str, path: &str, answer: &Value) -> Vec<String> {
         other => other.clone(),
     };
     let fields = one.as_object().cloned().unwrap_or_default();
-    fields.keys().filter(|key| !known.iter().any(|name| name == key.as_str())).map(|key| format!("{method} {path}: answers `{key}`")).collect()
+    fields
+        .keys()
+        .filter(|key| !known.iter().any(|name| name == key.as_str()))
+        .map(|key| format!("{method} {path}: answers `{key}`"))
+        .collect()
 }
 
 fn against(schema: &Value, value: &Value, at: &str) -> Vec<String> {

@@ -10,7 +10,11 @@ fn a_story_ends_as_a_draft_with_evidence() {
     let hub = Hub::start();
     let mut world = shop(&hub, "");
     world.story(vec![task("a", &[]), task("b", &["a"])]);
-    world.script("a", "work", vec![write("a.txt", "a\n"), say("{\"summary\": \"fixes #1 @everybody <img src=x> `tick` | closes acme/shop#2\"}")]);
+    world.script(
+        "a",
+        "work",
+        vec![write("a.txt", "a\n"), say("{\"summary\": \"fixes #1 @everybody <img src=x> `tick` | closes acme/shop#2\"}")],
+    );
     world.script("b", "work", vec![write("b.txt", "BROKEN\n")]);
     world.script("b", "repair", vec![write("b.txt", "b\n")]);
     world.run_well();
@@ -95,7 +99,10 @@ fn the_linked_issue_is_closed_by_it_and_gives_a_story_its_words() {
     hub.state().issues.push((12, issue));
     let said = world.aura(&["new", "--issue", "https://github.com/acme/shop/issues/12", "--base", "main", "--json"]);
     assert_eq!(said.code, 0, "{}", said.json);
-    assert_eq!((&said.json["title"], &said.json["description"]), (&json!("Prices are wrong, fixes #3"), &json!("They should be **right**.\n\n@ada")));
+    assert_eq!(
+        (&said.json["title"], &said.json["description"]),
+        (&json!("Prices are wrong, fixes #3"), &json!("They should be **right**.\n\n@ada"))
+    );
     world.id = said.json["id"].as_str().unwrap().to_owned();
     world.tool("decompose_story", json!({ "tasks": [task("a", &[])] }));
     world.run_well();
@@ -106,7 +113,8 @@ fn the_linked_issue_is_closed_by_it_and_gives_a_story_its_words() {
     assert_eq!(pull["title"], "Prices are wrong, fixes # 3");
     let message = world.git_in(&world.path("remote.git"), &["log", "-1", "--format=%B", done["published"]["commit"].as_str().unwrap()]);
     assert!(!message.contains("#3") && message.contains("Prices are wrong"), "{message}");
-    for url in ["https://github.com/acme/shop/issues/13", "https://github.com/acme/shop/pull/12", "https://gitlab.com/acme/shop/issues/12"] {
+    for url in ["https://github.com/acme/shop/issues/13", "https://github.com/acme/shop/pull/12", "https://gitlab.com/acme/shop/issues/12"]
+    {
         let refused = world.aura(&["new", "--issue", url, "--json"]);
         assert!(refused.code > 1, "{url}: {}", refused.json);
     }
@@ -143,7 +151,10 @@ fn a_conflict_with_the_remote_base_is_resolved_by_an_agent() {
     let base = elsewhere(&world, "main", "base.txt", "one\ntwo\nthree, says main\nfour\nfive\n");
     let done = world.tool("complete_story", json!({}));
     let commit = done["published"]["commit"].as_str().unwrap();
-    assert_eq!((there(&world, &format!("{commit}^")), world.at(commit, "base.txt")), (base, "one\ntwo\nthree, say both\nfour\nfive".into()));
+    assert_eq!(
+        (there(&world, &format!("{commit}^")), world.at(commit, "base.txt")),
+        (base, "one\ntwo\nthree, say both\nfour\nfive".into())
+    );
     assert_eq!(world.attempts("bring-in-base-1"), [("resolve".to_owned(), "done".to_owned())]);
     assert!(hub.state().pulls[0]["body"].as_str().unwrap().contains("resolved a conflict"));
     hub.close();

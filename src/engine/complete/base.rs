@@ -1,6 +1,7 @@
 //! The base as it is now, brought into the story. A conflict becomes a task that an agent resolves.
 
 use super::Ceremony;
+use super::publish::remote_trouble;
 use crate::domain::{Event, Oid, Story, Verdict};
 use crate::engine::Places;
 use crate::engine::gating::Site;
@@ -31,7 +32,7 @@ impl Ceremony<'_> {
     pub(super) fn base_now(&self, story: &Story) -> Result<Oid> {
         let Some(branch) = &self.target.base_branch else { return Ok(story.created.base_commit.clone()) };
         if let Some(remote) = &self.target.base_remote {
-            if let Some(there) = self.repo.fetch_branch(remote, branch, &Places(story).base_ref())? {
+            if let Some(there) = self.repo.fetch_branch(remote, branch, &Places(story).base_ref()).map_err(remote_trouble)? {
                 self.refuse_unpushed(story, remote, branch, &there)?;
                 return Ok(there);
             }

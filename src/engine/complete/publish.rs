@@ -58,8 +58,10 @@ impl Ceremony<'_> {
             return Ok(());
         }
         self.require_ours(story, remote, was.as_ref(), commit)?;
-        let (remote_name, branch_name) = (remote.to_owned(), branch.clone());
-        self.append(Event::PushStarted { remote: remote_name, branch: branch_name, commit: commit.clone(), was: was.clone() })?;
+        if !story.pushes.contains(commit) {
+            let (remote, branch) = (remote.to_owned(), branch.clone());
+            self.append(Event::PushStarted { remote, branch, commit: commit.clone(), was: was.clone() })?;
+        }
         let Err(error) = self.repo.push_commit(remote, commit, branch, was.as_ref()) else {
             return self.pushed(commit, remote, branch);
         };
