@@ -4,6 +4,10 @@
 //! The repository's file is read from the user's own checkout, never from an agent's worktree: an agent must not be
 //! able to change the checks that judge it.
 
+mod folders;
+
+pub use folders::Folders;
+
 use crate::agent::AgentConfig;
 use crate::domain::{Limits, PARALLELISM_MAX};
 use crate::error::{Code, Error, Result};

@@ -1,6 +1,7 @@
 //! What the documents say is true: links lead somewhere, and the README's commands are those that CI runs. (Settings and commands: `tests/cli`.)
 #![allow(clippy::unwrap_used)]
 
+use aura::ops::{Effect, VERBS};
 use std::path::Path;
 
 fn read(name: &str) -> String {
@@ -22,6 +23,22 @@ fn links_between_the_documents_lead_somewhere() {
             assert!(target.exists(), "{} in {}", link, page.display());
         }
     }
+}
+
+#[test]
+fn the_page_for_assistants_lists_the_tools() {
+    let page = read("docs/mcp.md").replace("\r\n", "\n");
+    let section = page.split("## Tools").nth(1).unwrap().split("\n\nThe order").next().unwrap();
+    let shown: Vec<Vec<&str>> =
+        section.lines().filter(|line| line.starts_with("| `")).map(|row| row.split('|').map(str::trim).skip(1).take(3).collect()).collect();
+    let kind = |effect: Effect| match effect {
+        Effect { read_only: true, .. } => "reads",
+        Effect { destructive: true, .. } => "may destroy",
+        Effect { .. } => "changes",
+    };
+    let real: Vec<[String; 3]> =
+        VERBS.iter().map(|verb| [format!("`{}`", verb.name), verb.toolset.name().into(), kind(verb.effect).into()]).collect();
+    assert_eq!(shown, real);
 }
 
 #[test]

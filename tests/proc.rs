@@ -195,6 +195,16 @@ fn a_killed_supervisor_is_a_lost_job_of_which_nothing_is_left() {
 }
 
 #[test]
+fn a_supervisor_that_dies_at_the_first_moment_leaves_a_job_that_was_started_and_is_lost() {
+    for _ in 0..20 {
+        let bench = Bench::new();
+        // Before or after the supervisor has said that the program runs: nobody who starts a job can tell.
+        let job = bench.start(&JobSpec { grace_ms: 200, ..bench.sh("(setsid sleep 600 &); kill -KILL $PPID; sleep 600") });
+        assert_eq!(wait(&job), JobState::Lost);
+    }
+}
+
+#[test]
 fn a_program_ends_with_its_supervisor_also_when_nobody_sweeps() {
     let bench = Bench::new();
     let job = bench.start(&bench.sh("trap 'echo asked >asked; exit' TERM; echo $$ >pids; while :; do sleep 0.05; done"));

@@ -63,31 +63,26 @@ pub fn memory() {
     world.plan(&chain(1, 200, 30_000));
     world.aura(&["run", "latest", "--all", "-n", "200", "--detach"]);
     let deadline = Instant::now() + Duration::from_secs(120);
-    let running = || {
-        let status: Value = serde_json::from_slice(&world.aura(&["status", "latest", "--json"]).stdout).expect("JSON");
-        status["run"]["agentsNow"].as_u64().unwrap_or(0)
-    };
-    while running() < 200 && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    let mut supervisors = 0;
-    let (mut driver, mut shared) = (0, 0);
-    for entry in std::fs::read_dir("/proc").expect("Linux").flatten() {
-        let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let command = String::from_utf8_lossy(&command).replace('\0', " ");
-        let home = world.home().to_string_lossy().into_owned();
-        if command.contains(" drive ")
-            && std::fs::read(entry.path().join("environ")).is_ok_and(|env| String::from_utf8_lossy(&env).contains(&home))
-        {
-            driver = kilobytes(&entry.path().join("status"), "VmHWM:");
-        } else if command.contains(" supervise ") && command.contains(&home) {
-            supervisors += 1;
-            shared += kilobytes(&entry.path().join("smaps_rollup"), "Pss:");
+    let home = world.home().to_string_lossy().into_owned();
+    let (mut driver, mut supervisors) = (None, vec![]);
+    while supervisors.len() < 200 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(200));
+        (driver, supervisors) = (None, vec![]);
+        for entry in std::fs::read_dir("/proc").expect("Linux").flatten() {
+            let read = |name: &str| String::from_utf8_lossy(&std::fs::read(entry.path().join(name)).unwrap_or_default()).replace('\0', " ");
+            let command = read("cmdline");
+            if command.contains(" drive ") && read("environ").contains(&home) {
+                driver = Some(entry.path());
+            } else if command.contains(" supervise ") && command.contains(&home) {
+                supervisors.push(entry.path());
+            }
         }
     }
+    let shared: u64 = supervisors.iter().map(|path| kilobytes(&path.join("smaps_rollup"), "Pss:")).sum();
+    let driver = driver.map_or(0, |path| kilobytes(&path.join("status"), "VmHWM:"));
     println!(
-        "{} agents at once: driver peak {:.1} MB; {supervisors} supervisors {:.1} MB together (proportional)",
-        running(),
+        "{} agents at once: driver peak {:.1} MB; their supervisors {:.1} MB together (proportional)",
+        supervisors.len(),
         driver as f64 / 1024.0,
         shared as f64 / 1024.0
     );

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::cast_sign_loss)] // Figures are printed, and counts are small.
 
 mod bench_land;
+mod bench_mcp;
 mod bench_run;
 mod world;
 
@@ -10,15 +11,22 @@ use std::time::{Duration, Instant};
 use world::{World, git};
 
 fn main() {
-    let asked: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, file] = args.as_slice()
+        && word == bench_mcp::CONSTANT
+    {
+        return bench_mcp::answer_a_constant(file);
+    }
+    let asked: Vec<String> = args.into_iter().filter(|arg| !arg.starts_with('-')).collect();
     let wanted = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
-    let benches: [(&str, fn()); 6] = [
+    let benches: [(&str, fn()); 7] = [
         ("status", status),
         ("worktrees", bench_land::worktrees),
         ("land", bench_land::land),
         ("latency", bench_run::latency),
         ("makespan", bench_run::makespan),
         ("memory", bench_run::memory),
+        ("mcp", bench_mcp::mcp),
     ];
     for (name, bench) in benches {
         if wanted(name) {

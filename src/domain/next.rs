@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 /// each time must not go on for ever.
 const INTERRUPTIONS_MAX: u32 = 20;
 
+/// Worktrees that are made ahead at once: more would only wait for the same disk.
+const PREPARING_MAX: usize = 2;
+
 /// Bounds of a run. Counts are per task and per fresh start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -32,10 +35,25 @@ impl Default for Limits {
 /// What is being done already.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InFlight {
+    /// Attempts that somebody attends to, from the worktree to the verdict.
     pub attempts: BTreeSet<TaskId>,
+    /// Of those, the ones whose agent has not been started yet.
+    pub launching: BTreeSet<TaskId>,
+    /// Of those, the ones whose agent ended well: they need no slot any more.
+    pub settling: BTreeSet<TaskId>,
+    /// Worktrees that are being made ahead of their tasks.
+    pub preparing: BTreeSet<TaskId>,
+    /// Worktrees that were.
+    pub prepared: BTreeSet<TaskId>,
     pub landing: bool,
     pub gate: bool,
     pub culprit: bool,
+}
+
+impl InFlight {
+    fn is_busy(&self) -> bool {
+        !self.attempts.is_empty() || !self.preparing.is_empty() || self.landing || self.gate || self.culprit
+    }
 }
 
 /// Something to do. Values, so that another machine could do them.
@@ -45,6 +63,10 @@ pub enum Effect {
     Record(Event),
     /// Start the task's next attempt, or attend to the one that is running.
     Attempt {
+        task: TaskId,
+    },
+    /// Make the worktree of a task that starts soon: to check out files takes longer than all else between two tasks.
+    Prepare {
         task: TaskId,
     },
     StopAttempt {
@@ -93,8 +115,7 @@ pub fn next(story: &Story, limits: &Limits, now: Timestamp, in_flight: &InFlight
     }
     effects.extend(gate_work(story, in_flight));
     let held = starts(story, now, in_flight, &mut effects);
-    let busy = !in_flight.attempts.is_empty() || in_flight.landing || in_flight.gate || in_flight.culprit;
-    if effects.is_empty() && !busy {
+    if effects.is_empty() && !in_flight.is_busy() {
         match held {
             Some(until) => effects.push(Effect::Wait { until }),
             None => effects.push(Effect::End { outcome: verdict_of_run(story) }),
@@ -102,7 +123,32 @@ pub fn next(story: &Story, limits: &Limits, now: Timestamp, in_flight: &InFlight
     } else if let Some(until) = held {
         effects.push(Effect::Wait { until });
     }
+    let starts_now = effects.iter().any(|effect| matches!(effect, Effect::Attempt { .. }));
+    if !starts_now && in_flight.launching.is_empty() {
+        effects.extend(ahead(story, in_flight));
+    }
     effects
+}
+
+/// The worktree to make next while agents work: of the task that is next in line, as many ahead as agents run. None
+/// while an agent waits to be started: it needs the disk more.
+fn ahead(story: &Story, in_flight: &InFlight) -> Option<Effect> {
+    let run = story.run.as_ref().filter(|_| !in_flight.attempts.is_empty())?;
+    let waits = |task: &&Task| {
+        let fresh = task.attempts.is_empty() && matches!(task.work, Work::Pending { .. }) && !in_flight.attempts.contains(task.id());
+        fresh && (run.scope == Scope::All || task.planned.wave <= run.wave)
+    };
+    let waiting: Vec<&Task> = story.tasks.iter().filter(waits).collect();
+    let made = waiting.iter().filter(|task| in_flight.prepared.contains(task.id())).count();
+    if in_flight.preparing.len() >= PREPARING_MAX || made + in_flight.preparing.len() >= run.max_parallelism as usize {
+        return None;
+    }
+    let known = |id: &TaskId| in_flight.prepared.contains(id) || in_flight.preparing.contains(id);
+    let paths = critical_paths(story.tasks.iter().map(|task| &task.planned));
+    let missing = |task: &Task| task.planned.depends_on.iter().filter(|id| !story.task(id).is_some_and(Task::has_landed)).count();
+    let place = |task: &&&Task| (missing(task), std::cmp::Reverse(paths.get(task.id()).copied().unwrap_or(0)), task.planned.wave);
+    let first = waiting.iter().filter(|task| !known(task.id())).min_by_key(place)?;
+    Some(Effect::Prepare { task: first.id().clone() })
 }
 
 /// Nothing new starts; what runs is stopped; accepted work still lands. Not when the environment failed: the branch may
@@ -125,8 +171,7 @@ fn winding_down(story: &Story, how: Cancel, in_flight: &InFlight) -> Vec<Effect>
     {
         effects.push(Effect::Land { permit });
     }
-    let busy = !in_flight.attempts.is_empty() || in_flight.landing || in_flight.gate || in_flight.culprit;
-    if effects.is_empty() && !busy {
+    if effects.is_empty() && !in_flight.is_busy() {
         effects.push(Effect::End { outcome: verdict_of_run(story) });
     }
     effects
@@ -218,12 +263,14 @@ fn starts(story: &Story, now: Timestamp, in_flight: &InFlight, effects: &mut Vec
         }
     }
     let parallelism = story.throttle.as_ref().map_or(run.max_parallelism, |throttle| throttle.parallelism.min(run.max_parallelism));
-    let running = story.tasks.iter().filter(|task| matches!(task.work, Work::Running { .. })).count();
+    let has_agent = |task: &&Task| matches!(task.work, Work::Running { .. }) && !in_flight.settling.contains(task.id());
+    let running = story.tasks.iter().filter(has_agent).count();
     let starting =
         in_flight.attempts.iter().filter(|id| story.task(id).is_some_and(|task| matches!(task.work, Work::Pending { .. }))).count();
     let free = (parallelism as usize).saturating_sub(running + starting);
     let ready: BTreeSet<&TaskId> =
         story.tasks.iter().filter(|task| may_start(story, task) && !in_flight.attempts.contains(task.id())).map(Task::id).collect();
+    // One whose worktree is just being made keeps its place, and starts when that is done.
     if ready.is_empty() {
         return None;
     }
@@ -235,18 +282,21 @@ fn starts(story: &Story, now: Timestamp, in_flight: &InFlight, effects: &mut Vec
     let paths = critical_paths(story.tasks.iter().map(|task| &task.planned));
     // A repair holds everything up, so it goes first; then conflicts and retries with the rest by critical path.
     // A task that only waits for landings keeps its place in the line: a landing takes a moment, a shorter task minutes.
-    let mut line: Vec<&Task> = story.tasks.iter().filter(|task| ready.contains(task.id()) || is_about_to_be_ready(story, task)).collect();
+    let mut line: Vec<&Task> =
+        story.tasks.iter().filter(|task| ready.contains(task.id()) || is_about_to_be_ready(story, task, in_flight)).collect();
     line.sort_by_key(|task| (!task.is_repairing(), std::cmp::Reverse(paths.get(task.id()).copied().unwrap_or(0)), task.planned.wave));
-    let first = line.into_iter().take(free).filter(|task| ready.contains(task.id()));
+    let can_go = |task: &&Task| ready.contains(task.id()) && !in_flight.preparing.contains(task.id());
+    let first = line.into_iter().take(free).filter(can_go);
     effects.extend(first.map(|task| Effect::Attempt { task: task.id().clone() }));
     None
 }
 
-/// Whether landings that are under way are all that a task waits for. In waves mode the gate comes in between.
-fn is_about_to_be_ready(story: &Story, task: &Task) -> bool {
+/// Whether verdicts and landings that are under way are all that a task waits for. In waves mode the gate comes in between.
+fn is_about_to_be_ready(story: &Story, task: &Task, in_flight: &InFlight) -> bool {
     let Some(run) = &story.run else { return false };
     let is_first_look = matches!(task.work, Work::Pending { .. }) && !task.has_landed();
-    let lands_now = |id: &TaskId| story.task(id).is_some_and(|task| task.has_landed() || task.landable().is_some());
+    let lands = |task: &Task| task.has_landed() || task.landable().is_some() || in_flight.settling.contains(task.id());
+    let lands_now = |id: &TaskId| story.task(id).is_some_and(lands);
     let free_to_go = run.mode == Mode::Flow && run.scope == Scope::All && story.gates.red.is_none();
     free_to_go && is_first_look && story.missing_dependency(task).is_some() && task.planned.depends_on.iter().all(lands_now)
 }

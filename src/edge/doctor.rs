@@ -17,6 +17,12 @@ pub(super) fn command() -> Command {
 pub(super) fn doctor(_: &ArgMatches, format: Format) -> Result<u8> {
     let environment = Environment::read()?;
     let opened = cli::open(environment.clone());
+    // Their names, for what completes them.
+    let agents: Vec<String> = opened
+        .as_ref()
+        .ok()
+        .and_then(|engine| engine.config(Path::new(".")).ok())
+        .map_or_else(Vec::new, |config| config.agents.keys().cloned().collect());
     let findings = examine(&environment, &opened, Some(Path::new(".")));
     let ready = findings.iter().all(|finding| finding.health != Health::Missing);
     let word = |health| match health {
@@ -27,7 +33,7 @@ pub(super) fn doctor(_: &ArgMatches, format: Format) -> Result<u8> {
     if format == Format::Json {
         let list: Vec<_> =
             findings.iter().map(|f| json!({ "name": f.name, "health": word(f.health), "detail": f.detail, "hint": f.hint })).collect();
-        term::out(&pretty(&json!({ "ready": ready, "findings": list })));
+        term::out(&pretty(&json!({ "ready": ready, "agents": agents, "findings": list })));
     } else {
         for finding in &findings {
             let (sign, colour) = match finding.health {

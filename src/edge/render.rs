@@ -20,7 +20,8 @@ pub(super) fn answer(command: &str, value: &Value) -> String {
         "run" => run(value),
         "status" => status(value),
         "log" => log(value),
-        "retry" => format!("`{}` is pending again.\nnext: aura run --all\n", s(value, "id")),
+        "retry" => format!("`{}` is pending again.\nnext: {}\n", s(value, "id"), next(value)),
+        "wait" => wait(value),
         "clean" => clean_up(value),
         "cancel" | "complete" => format!("{}\n", s(value, "message")),
         _ => super::cli::pretty(value),
@@ -30,6 +31,12 @@ pub(super) fn answer(command: &str, value: &Value) -> String {
 
 fn s<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
+}
+
+/// What to type next: the command in the sentence that also names the tool.
+fn next(value: &Value) -> &str {
+    let sentence = s(value, "next");
+    sentence.rsplit_once("(or type: ").and_then(|(_, rest)| rest.strip_suffix(").")).unwrap_or(sentence)
 }
 
 fn items<'a>(value: &'a Value, key: &str) -> &'a [Value] {
@@ -175,8 +182,8 @@ fn sign(task: &Value) -> &'static str {
 fn run(value: &Value) -> String {
     let (done, failed) = (items(value, "completedTasks").len(), items(value, "failedTasks"));
     let mut text = match (s(value, "outcome"), value["isRunning"] == true) {
-        (_, true) if value["started"] == true => format!("Started. It goes on by itself; follow it: {}\n", s(value, "next")),
-        (_, true) => format!("It is running already; follow it: {}\n", s(value, "next")),
+        (_, true) if value["started"] == true => format!("Started. It goes on by itself; follow it: {}\n", next(value)),
+        (_, true) => format!("It is running already; follow it: {}\n", next(value)),
         ("finished", _) if value["isComplete"] == true => format!("Complete: all tasks landed ({done} in this run).\n"),
         ("finished", _) => {
             format!("Wave {} of {} is done: {} landed.\n", wave_done(value), value["totalWaves"], count(done as u64, "task"))
@@ -189,7 +196,7 @@ fn run(value: &Value) -> String {
     }
     text += &gate(&value["gateResult"]);
     if value["isRunning"] != true {
-        text += &format!("next: {}\n", s(value, "next"));
+        text += &format!("next: {}\n", next(value));
     }
     text
 }
@@ -238,7 +245,15 @@ fn status(value: &Value) -> String {
     if let Some(error) = value["error"].as_str() {
         text += &format!("error: {error}\n");
     }
-    text + &format!("next: {}\n", s(value, "next"))
+    text + &format!("next: {}\n", next(value))
+}
+
+fn wait(value: &Value) -> String {
+    let mut text: String = items(value, "changes").iter().filter_map(Value::as_str).map(|change| format!("{change}\n")).collect();
+    if let Some(error) = value["error"].as_str() {
+        text += &format!("error: {error}\n");
+    }
+    text + &format!("{}\nnext: {}\n", s(value, "summary"), next(value))
 }
 
 fn clean_up(value: &Value) -> String {

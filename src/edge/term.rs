@@ -1,7 +1,7 @@
 //! The terminal: the only place that writes to stdout and stderr, and the only one that knows about colour.
 
 use crate::error::{Error, Result};
-use std::io::{IsTerminal, Read, Write};
+use std::io::{BufRead, IsTerminal, Read, Write};
 
 /// Most bytes taken from stdin.
 const STDIN_BYTES_MAX: u64 = 32 * 1024 * 1024;
@@ -26,6 +26,19 @@ pub(super) fn err(text: &str) {
 /// Whether a person watches stderr, so that lines may be redrawn.
 pub(super) fn is_live() -> bool {
     std::io::stderr().is_terminal() && crate::config::named_variable("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Whether a person can be asked.
+pub(super) fn is_conversation() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks; anything but yes is no.
+pub(super) fn confirm(question: &str) -> bool {
+    err(&format!("{question} [y/N] "));
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().take(100).read_line(&mut answer);
+    read.is_ok() && ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str())
 }
 
 /// Whether to colour what a person sees: stderr for the conversation, stdout for an answer.

@@ -4,8 +4,8 @@
 //! dependency. The record is written before the agent is started, so a crash in between leaves an attempt that never
 //! ran, never an agent that nobody knows.
 
-use super::drive::Context;
-use super::{Places, blocking, prompt, settle};
+use super::drive::{Context, Told};
+use super::{Places, prompt, settle};
 use crate::agent::{Agent, Brief, Reader, Signal};
 use crate::domain::{
     Attempt, AttemptEnded, AttemptStarted, Cancel, Event, Oid, Outcome, Purpose, SessionId, Story, Task, TaskId, Usage, Work,
@@ -28,16 +28,14 @@ const CHUNK_BYTES: u64 = 256 * 1024;
 
 /// Starts the task's next attempt, or attends to the one that runs, and writes down how it ended.
 pub(super) async fn attempt(context: Arc<Context>, id: TaskId) -> Result<()> {
-    let story = context.story()?;
-    let task = task_of(&story, &id)?;
-    if let Work::Pending { next } = &task.work {
-        let next = next.clone();
+    let started = context.in_turn({
         let (context, id) = (context.clone(), id.clone());
-        let started = blocking(move || start(&context, &id, &next)).await?;
-        if started == Started::Ended {
-            return Ok(());
-        }
+        move || start(&context, &id)
+    });
+    if started.await? == Started::Ended {
+        return Ok(());
     }
+    context.tell(Told::Launched(id.clone()));
     attend(context, id).await
 }
 
@@ -53,9 +51,10 @@ enum Started {
 }
 
 /// Blocking: base, record, worktree, prompt, process.
-fn start(context: &Context, id: &TaskId, purpose: &Purpose) -> Result<Started> {
+fn start(context: &Context, id: &TaskId) -> Result<Started> {
     let story = context.story()?;
     let task = task_of(&story, id)?;
+    let Work::Pending { next: purpose } = &task.work else { return Ok(Started::Running) };
     let agent = context.engine.agent_for(&context.config, &story, Some(task))?;
     let ground = Ground::of(&context.repo, &story, task, purpose)?;
     prove_base(&context.repo, &story, task, &ground.base)?;
@@ -195,10 +194,13 @@ fn session_of(task: &Task, purpose: &Purpose, agent: &dyn Agent) -> SessionId {
 }
 
 fn prepare(context: &Context, story: &Story, task: &Task, ground: &Ground) -> Result<()> {
+    if ground.keep {
+        return Ok(());
+    }
     let places = Places(story);
     let (worktree, branch) = (places.task_worktree(task), places.task_branch(task));
     let repo = &context.repo;
-    if ground.keep {
+    if task.attempts.is_empty() && repo.advance_worktree(&worktree, &branch, &ground.base)? {
         return Ok(());
     }
     if worktree.join(".git").exists() {
@@ -206,12 +208,20 @@ fn prepare(context: &Context, story: &Story, task: &Task, ground: &Ground) -> Re
         let known = task.last_attempt().map_or(&story.tip.commit, |attempt| &attempt.base);
         repo.rescue(&worktree, &places.rescue_ref(task, task.attempts.len() as u32), known)?;
     }
+    make_worktree(context, story, task, &ground.base)
+}
+
+/// A worktree with the task's branch checked out at `base`. What was in it is gone afterwards.
+pub(super) fn make_worktree(context: &Context, story: &Story, task: &Task, base: &Oid) -> Result<()> {
+    let places = Places(story);
+    let (worktree, branch) = (places.task_worktree(task), places.task_branch(task));
+    let repo = &context.repo;
     let full = format!("refs/heads/{branch}");
     if repo.resolve(&full)?.is_none() {
-        repo.update_ref(&full, &ground.base, crate::git::Expect::Absent, "aura: start of a task")?;
+        repo.update_ref(&full, base, crate::git::Expect::Absent, "aura: start of a task")?;
     }
     let added = repo.worktree_add(&worktree, At::Branch(&branch))?;
-    repo.set_worktree(&worktree, &ground.base)?;
+    repo.set_worktree(&worktree, base)?;
     if added.created {
         repo.include(&worktree)?;
     }
@@ -280,19 +290,29 @@ fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
+/// An attempt that runs: what it takes to attend to it. A story is large and a wait is long, so none is kept.
+struct Running {
+    number: u32,
+    job: PathBuf,
+    reader: Box<dyn Reader>,
+}
+
+fn running(context: &Context, id: &TaskId) -> Result<Option<Running>> {
+    let story = context.story()?;
+    let task = task_of(&story, id)?;
+    let (Work::Running { attempt: number }, Some(attempt)) = (&task.work, task.last_attempt()) else { return Ok(None) };
+    let agent = context.engine.agent_named(&context.config, &attempt.agent)?;
+    Ok(Some(Running { number: *number, job: PathBuf::from(&attempt.job), reader: agent.reader() }))
+}
+
 /// Waits for the process, tells what the agent is doing meanwhile, and settles what it left.
 async fn attend(context: Arc<Context>, id: TaskId) -> Result<()> {
-    let story = context.story()?;
-    let task = task_of(&story, &id)?;
-    let (Work::Running { attempt: number }, Some(attempt)) = (&task.work, task.last_attempt()) else { return Ok(()) };
-    let number = *number;
-    let agent = context.engine.agent_named(&context.config, &attempt.agent)?;
-    let job = PathBuf::from(&attempt.job);
+    let Some(Running { number, job, reader }) = running(&context, &id)? else { return Ok(()) };
     let mut waiting = tokio::task::spawn_blocking({
         let job = job.clone();
         move || Job::at(&job).wait()
     });
-    let mut transcript = Transcript::of(&job, agent.reader());
+    let mut transcript = Transcript::of(&job, reader);
     let mut told = Instant::now() - ACTIVITY_PAUSE;
     let state = loop {
         tokio::select! {
@@ -310,11 +330,12 @@ async fn attend(context: Arc<Context>, id: TaskId) -> Result<()> {
         JobState::Ended(end) => Some(end),
         JobState::Lost | JobState::NotStarted | JobState::Running => None,
     };
-    blocking(move || {
+    let worker = context.clone();
+    let settled = context.in_turn(move || {
         transcript.drain();
-        settle::settle(&context, &id, number, end, transcript.reader.as_mut())
-    })
-    .await
+        settle::settle(&worker, &id, number, end, transcript.reader.as_mut())
+    });
+    settled.await
 }
 
 /// A stored transcript, read as it grows.

@@ -6,7 +6,7 @@ use crate::config;
 use crate::domain::{Completion, Event, Oid, Published, Story};
 use crate::error::{Code, Error, Result};
 use crate::forge::{self, GitHub, PullState, RemoteAddress};
-use crate::git::{Expect, Repo};
+use crate::git::{GitError, Repo};
 use std::path::{Path, PathBuf};
 
 /// What was removed and what was kept.
@@ -53,8 +53,11 @@ impl Engine {
                 continue;
             }
             let keep = format!("refs/aura/rescue/{}/{name}/clean", story.id.short());
-            if worktree.join(".git").exists() && repo.rescue(&worktree, &keep, kept_by(&name))?.is_some() {
-                cleaned.rescued.push(keep);
+            match repo.rescue(&worktree, &keep, kept_by(&name)) {
+                Ok(Some(_)) => cleaned.rescued.push(keep),
+                // What is not one of our worktrees any more is refused, or put aside, when it is removed.
+                Ok(None) | Err(GitError::NotAWorktree { .. } | GitError::Tampered { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
             repo.worktree_remove(&worktree, places.root())?;
             cleaned.worktrees.push(worktree);
@@ -149,7 +152,7 @@ impl Engine {
         }
         if at != *commit {
             let keep = format!("refs/aura/rescue/{}/branches/story", story.id.short());
-            repo.update_ref(&keep, &at, Expect::Any, "aura: kept before removing a branch")?;
+            repo.keep(&keep, &at)?;
             cleaned.rescued.push(keep);
         }
         repo.delete_ref(&places.story_ref(), &at)?;
@@ -166,7 +169,7 @@ impl Engine {
         }
         if !landed {
             let keep = format!("refs/aura/rescue/{}/branches/{}", story.id.short(), branch.rsplit('/').next().unwrap_or(branch));
-            repo.update_ref(&keep, commit, Expect::Any, "aura: kept before removing a branch")?;
+            repo.keep(&keep, commit)?;
             cleaned.rescued.push(keep);
         }
         repo.delete_ref(&format!("refs/heads/{branch}"), commit)?;

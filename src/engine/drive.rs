@@ -4,7 +4,7 @@
 //! flight. Workers append their facts themselves; that wakes the loop. So there is no recovery path: a driver that
 //! starts after a crash finds a story and an empty set, and asks the same question.
 
-use super::{Engine, attempt, culprit, gating, landing};
+use super::{Engine, ahead, attempt, blocking, culprit, gating, landing};
 use crate::config::Config;
 use crate::domain::{Cancel, Effect, Event, InFlight, Limits, Recorded, Run, StopReason, Story, StoryId, TaskId, Work, next};
 use crate::error::{Code, Error, Result};
@@ -15,8 +15,10 @@ use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, Semaphore, mpsc};
 
+/// Attempts that are started or settled at once.
+const TURNS: usize = 8;
 /// How long a driver asks for the lease before it believes that another one drives.
 const LEASE_TRIES: u32 = 10;
 const LEASE_PAUSE: Duration = Duration::from_millis(20);
@@ -27,6 +29,11 @@ pub(super) struct Context {
     pub id: StoryId,
     pub repo: Repo,
     pub config: Config,
+    /// Held by whoever brings the story's worktree up to date.
+    pub syncing: Mutex<()>,
+    /// A turn to start or settle an attempt: many at once would only wait for the same disk, each with a story in memory.
+    pub turns: Semaphore,
+    tell: mpsc::UnboundedSender<Told>,
 }
 
 impl Context {
@@ -36,12 +43,30 @@ impl Context {
     pub(super) fn story(&self) -> Result<Story> {
         Ok(self.engine.store.story(self.id)?)
     }
+    /// Runs blocking work in its turn.
+    pub(super) async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let _turn = self.turns.acquire().await.map_err(|e| Error::internal("wait for a turn").because(e))?;
+        blocking(work).await
+    }
+    /// Tells the loop how far an attempt is. Only for the plan of what to do next: whatever counts is in the log.
+    pub(super) fn tell(&self, told: Told) {
+        // The receiver lives as long as the loop; without it nobody is left to tell.
+        let _ = self.tell.send(told);
+    }
+}
+
+/// How far an attempt is.
+#[derive(Debug)]
+pub(super) enum Told {
+    Launched(TaskId),
+    AgentEnded(TaskId),
 }
 
 /// What a worker was doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Key {
     Attempt(TaskId),
+    Prepare(TaskId),
     Landing,
     Gate,
     Culprit,
@@ -86,10 +111,11 @@ async fn drive_run(engine: Engine, id: StoryId) -> Result<()> {
     let repo = Engine::repo(&story)?;
     let tail = engine.store.tail(Some(id), story.seq);
     let limits = config.bounds.limits;
-    let context = Arc::new(Context { engine, id, repo, config });
+    let (tell, told) = mpsc::unbounded_channel();
+    let context = Arc::new(Context { engine, id, repo, config, syncing: Mutex::default(), turns: Semaphore::new(TURNS), tell });
     let (sender, receiver) = mpsc::channel(256);
     let mut driver = Driver { context, limits, in_flight: InFlight::default(), tail, sender, wait_until: None };
-    driver.run(story, receiver).await
+    driver.run(story, receiver, told).await
 }
 
 struct Driver {
@@ -102,7 +128,12 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(&mut self, mut story: Story, mut receiver: mpsc::Receiver<Finished>) -> Result<()> {
+    async fn run(
+        &mut self,
+        mut story: Story,
+        mut receiver: mpsc::Receiver<Finished>,
+        mut told: mpsc::UnboundedReceiver<Told>,
+    ) -> Result<()> {
         if let (Some(run), Err(error)) = (&story.run, landing::adopt_tip(&self.context).await) {
             self.stop(run, &error)?;
         }
@@ -123,6 +154,7 @@ impl Driver {
             let pause = self.pause();
             tokio::select! {
                 Some(finished) = receiver.recv() => story = self.finished(story, finished)?,
+                Some(told) = told.recv() => self.told(told),
                 events = self.tail.next() => story = fold(story, events?)?,
                 () = tokio::time::sleep(pause) => {}
             }
@@ -141,7 +173,12 @@ impl Driver {
                 Effect::StopAttempt { task, how } => stop_attempt(story, &task, how),
                 Effect::Attempt { task } => {
                     self.in_flight.attempts.insert(task.clone());
+                    self.in_flight.launching.insert(task.clone());
                     self.spawn(Key::Attempt(task.clone()), attempt::attempt(self.context.clone(), task));
+                }
+                Effect::Prepare { task } => {
+                    self.in_flight.preparing.insert(task.clone());
+                    self.spawn(Key::Prepare(task.clone()), ahead::prepare(self.context.clone(), task));
                 }
                 Effect::Land { permit } => {
                     self.in_flight.landing = true;
@@ -172,14 +209,32 @@ impl Driver {
         });
     }
 
+    fn told(&mut self, told: Told) {
+        match told {
+            Told::Launched(task) => self.in_flight.launching.remove(&task),
+            // It may be heard after the attempt was finished with.
+            Told::AgentEnded(task) => self.in_flight.attempts.contains(&task) && self.in_flight.settling.insert(task),
+        };
+    }
+
     /// A worker is done: its facts are in the log already, so they are folded in before it leaves the set.
     fn finished(&mut self, story: Story, finished: Finished) -> Result<Story> {
         let story = self.catch_up(story)?;
         match &finished.key {
             Key::Attempt(task) => {
                 self.in_flight.attempts.remove(task);
+                self.in_flight.launching.remove(task);
+                self.in_flight.settling.remove(task);
             }
-            Key::Landing => self.in_flight.landing = false,
+            Key::Prepare(task) => {
+                // Also when it did not work: then the attempt makes the worktree, and says what is wrong.
+                self.in_flight.preparing.remove(task);
+                self.in_flight.prepared.insert(task.clone());
+            }
+            Key::Landing => {
+                self.in_flight.landing = false;
+                landing::sync_soon(&self.context);
+            }
             Key::Gate => self.in_flight.gate = false,
             Key::Culprit => self.in_flight.culprit = false,
         }

@@ -27,10 +27,6 @@ fn land_now(context: &Context, permit: &Landable) -> Result<()> {
             Landed::Done { commit, tree } => {
                 let (task, attempt, head) = (permit.task().clone(), permit.attempt(), permit.head().clone());
                 context.append(&[Event::TaskLanded { task, attempt, head, onto, commit, tree }])?;
-                // People see it at once. Where their edits are in the way, the end of the run says so.
-                if let Err(error) = sync(context) {
-                    tracing::info!(error = %error.chain(), "the story's worktree stays behind");
-                }
                 return Ok(());
             }
             Landed::Conflict { paths } => {
@@ -84,9 +80,25 @@ fn message(story: &Story, task: &Task, permit: &Landable) -> String {
     )
 }
 
+/// Brings the story's worktree to the tip beside the work: people see at once what has landed, and no landing waits for
+/// it. Where their edits are in the way, the end of the run says so.
+pub(super) fn sync_soon(context: &Arc<Context>) {
+    let context = context.clone();
+    tokio::spawn(async move {
+        // Whoever holds it may have read the tip before this landing, so this one waits its turn; it finds nothing to do
+        // when another was quicker.
+        let _turn = context.syncing.lock().await;
+        let worker = context.clone();
+        if let Err(error) = blocking(move || sync(&worker)).await {
+            tracing::info!(error = %error.chain(), "the story's worktree stays behind");
+        }
+    });
+}
+
 /// Brings the story's own worktree to the tip, so that people see what has landed. Local edits there are kept: then it
 /// stays behind, and the log says so.
 pub(super) async fn sync_story_worktree(context: &Arc<Context>) {
+    let _turn = context.syncing.lock().await;
     let worker = context.clone();
     let synced = blocking(move || sync(&worker)).await;
     if let Err(error) = synced {

@@ -4,6 +4,7 @@
 //! Doors call the few methods of [`Engine`]. A run is driven by a process of its own ([`drive`]), which holds the
 //! story's lease; everything else appends requests to the log and follows it.
 
+mod ahead;
 mod analyze;
 mod ask;
 mod attempt;
@@ -127,6 +128,9 @@ impl Engine {
     }
 }
 
+/// The folder of a story that holds its tasks' worktrees.
+pub const TASKS: &str = "tasks";
+
 /// Where a story keeps its branches and worktrees. Names are made of ids and a slug, never of free text.
 struct Places<'a>(&'a Story);
 
@@ -144,7 +148,7 @@ impl Places<'_> {
         self.root().join("story")
     }
     fn task_worktree(&self, task: &Task) -> PathBuf {
-        self.root().join("tasks").join(task.id().as_str())
+        self.root().join(TASKS).join(task.id().as_str())
     }
     fn gate_worktree(&self) -> PathBuf {
         self.root().join("gate")
@@ -179,6 +183,22 @@ pub fn story_worktree(story: &Story) -> PathBuf {
 /// What changed between two commits of a story's repository, as a patch of at most `bytes_max`.
 pub fn diff_text(story: &Story, from: &Oid, to: &Oid, bytes_max: usize) -> Result<String> {
     Ok(Engine::repo(story)?.diff_text(from, to, bytes_max)?)
+}
+
+/// Shortest secret that is taken: shorter ones can be guessed.
+const SECRET_CHARS_MIN: usize = 32;
+
+/// A secret of this user, made when it is first asked for: 244 random bits.
+pub fn secret(path: &Path) -> Result<String> {
+    let made = || [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()].map(|part| part.simple().to_string()).concat();
+    let found = crate::store::secret(path, made).map_err(|e| {
+        Error::new(Code::Unavailable, format!("read the token in {}", path.display())).because(e).hint("remove it, and a new one is made")
+    })?;
+    if found.len() < SECRET_CHARS_MIN {
+        let short = format!("the token in {} has less than {SECRET_CHARS_MIN} characters", path.display());
+        return Err(Error::new(Code::Unavailable, short).hint("remove it, and a new one is made"));
+    }
+    Ok(found)
 }
 
 /// Runs blocking work (git, processes) away from the threads that wait.

@@ -1,6 +1,6 @@
 //! What an ended attempt is worth: the adapter's verdict, then the repository's. An exit code is never believed alone.
 
-use super::drive::Context;
+use super::drive::{Context, Told};
 use super::{Error, Places};
 use crate::agent::{Ending, Reader};
 use crate::domain::{AttemptEnded, ChangedFile, Event, Oid, Outcome, Purpose, Story, Task, TaskAccepted, TaskId, is_claimed};
@@ -33,6 +33,10 @@ pub(super) fn settle(context: &Context, id: &TaskId, number: u32, end: Option<Jo
         usage_file: read("usage.json"),
         before: earlier.map(|end| end.usage.clone()).collect(),
     });
+    if verdict.outcome == Outcome::Done {
+        // Its place is free while its work is looked at. Not else: what went wrong may concern the next agent too.
+        context.tell(Told::AgentEnded(id.clone()));
+    }
     let summary = bounded(&verdict.summary, SUMMARY_BYTES_MAX);
     let mut usage = verdict.usage;
     if usage.duration_ms == 0 {
@@ -81,6 +85,12 @@ fn look(context: &Context, story: &Story, task: &Task, base: &Oid, summary: &str
         }
         Err(error) => return Err(error.into()),
     };
+    if let Some(stray) = &snapshot.stray {
+        let id = task.id();
+        let text =
+            format!("the agent of `{id}` had checked out `{stray}`: its work was taken over, and `{stray}` is where the agent left it");
+        context.append(&[Event::Noted { text }])?;
+    }
     let purpose = task.last_attempt().map_or(&Purpose::Work, |attempt| &attempt.purpose);
     if let Purpose::Resolve { paths, .. } = purpose {
         let left = repo.unresolved(&snapshot.tree, paths)?;
@@ -129,7 +139,7 @@ fn commit_message(story: &Story, task: &Task) -> String {
 fn rescue(context: &Context, story: &Story, task: &Task, number: u32) -> Option<String> {
     let places = Places(story);
     let worktree = places.task_worktree(task);
-    if !worktree.join(".git").exists() {
+    if !worktree.is_dir() {
         return None;
     }
     let name = places.rescue_ref(task, number);

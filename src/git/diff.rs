@@ -4,44 +4,92 @@ use super::cmd::{Site, parts, run};
 use super::{Repo, Result};
 use crate::domain::Oid;
 
+/// What happened to a file. A rename is a removal and an addition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    Added,
+    Modified,
+    Deleted,
+}
+
 /// One changed file. Line counts are unknown for binary files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileChange {
     pub path: String,
+    pub change: Change,
     pub added: Option<u32>,
     pub removed: Option<u32>,
+    /// It is not a file but a link to a commit of another repository.
+    pub(super) is_link: bool,
 }
 
 impl Repo {
-    /// Changed files of two commits or trees. A rename is a removal and an addition.
+    /// Changed files of two commits or trees.
     pub fn diff_files(&self, from: &Oid, to: &Oid) -> Result<Vec<FileChange>> {
-        let args = ["diff-tree", "-r", "-z", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv"];
+        let args =
+            ["diff-tree", "-r", "-z", "--raw", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"];
         let cmd = self.git(Site::Objects).args(args).args([from.as_str(), to.as_str()]);
         let output = run(cmd, &format!("compare {} and {}", from.short(), to.short()))?;
-        Ok(parts(&output.stdout).filter_map(|line| numbers(&line)).collect())
+        Ok(changes(&output.stdout))
     }
 
     /// The patch between two commits: at most `bytes_max`, with a last line that says so when it was cut.
     pub fn diff_text(&self, from: &Oid, to: &Oid, bytes_max: usize) -> Result<String> {
         let args = ["diff-tree", "-r", "-p", "--no-ext-diff", "--no-textconv", "--no-color"];
-        let cmd = self.git(Site::Objects).args(args).args([from.as_str(), to.as_str()]);
+        let cmd = self.git(Site::Objects).args(args).args([from.as_str(), to.as_str()]).output_max(bytes_max);
         let output = run(cmd, &format!("compare {} and {}", from.short(), to.short()))?;
         let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-        if text.len() > bytes_max {
-            let mut end = bytes_max;
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            let left = text.len() - end;
-            text.truncate(end);
-            text += &format!("\n[… {left} more bytes]\n");
+        if output.truncated {
+            // The last character may have been cut in two.
+            text.truncate(text.trim_end_matches('\u{fffd}').len());
+            text += "\n[… cut here]\n";
         }
         Ok(text)
     }
 }
 
-fn numbers(line: &str) -> Option<FileChange> {
-    let mut fields = line.splitn(3, '\t');
-    let (added, removed, path) = (fields.next()?, fields.next()?, fields.next()?);
-    Some(FileChange { path: path.to_owned(), added: added.parse().ok(), removed: removed.parse().ok() })
+/// Raw lines come first, each followed by its path; then one line of numbers for each, in the same order.
+fn changes(output: &[u8]) -> Vec<FileChange> {
+    let (mut changes, mut numbers) = (vec![], vec![]);
+    let mut fields = parts(output);
+    while let Some(field) = fields.next() {
+        if let Some(meta) = field.strip_prefix(':') {
+            let Some(path) = fields.next() else { break };
+            let change = match meta.chars().last() {
+                Some('A') => Change::Added,
+                Some('D') => Change::Deleted,
+                Some(_) | None => Change::Modified,
+            };
+            let is_link = meta.split(' ').nth(1) == Some("160000");
+            changes.push(FileChange { path, change, added: None, removed: None, is_link });
+        } else {
+            let mut counts = field.splitn(3, '\t').map(|text| text.parse::<u32>().ok());
+            numbers.push((counts.next().flatten(), counts.next().flatten()));
+        }
+    }
+    for (change, (added, removed)) in changes.iter_mut().zip(numbers) {
+        (change.added, change.removed) = (added, removed);
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_lines_and_numbers_are_brought_together() {
+        let output = b":100644 100644 1 2 M\0a\nb\0:000000 160000 0 3 A\0sub\0:100644 000000 4 0 D\0x\ty\0\
+            3\t1\ta\nb\x001\t0\tsub\0-\t-\tx\ty\0";
+        let found = changes(output);
+        let shown: Vec<_> = found.iter().map(|c| (c.path.as_str(), c.change, c.added, c.removed, c.is_link)).collect();
+        assert_eq!(
+            shown,
+            [
+                ("a\nb", Change::Modified, Some(3), Some(1), false),
+                ("sub", Change::Added, Some(1), Some(0), true),
+                ("x\ty", Change::Deleted, None, None, false),
+            ]
+        );
+    }
 }

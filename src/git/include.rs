@@ -1,6 +1,6 @@
 //! Files that the build needs but git ignores: `.worktreeinclude` names them, in the syntax of `.gitignore`.
 
-use super::cmd::{Site, parts, run, try_run};
+use super::cmd::{Site, on_disk, raw_parts, run, try_run};
 use super::{Repo, Result, io};
 use std::path::Path;
 
@@ -23,18 +23,25 @@ impl Repo {
         let check = self.git(site).args(["check-ignore", "-z", "--stdin"]).stdin(wanted.stdout);
         let ignored = try_run(check)?;
         let mut copied = vec![];
-        for name in parts(&ignored.stdout).take(FILES_MAX) {
-            let (source, target) = (self.root.join(&name), worktree.join(&name));
+        for name in raw_parts(&ignored.stdout).take(FILES_MAX) {
+            let Some(source) = on_disk(&self.root, name) else { continue };
+            let name = source.strip_prefix(&self.root).unwrap_or(&source).to_owned();
+            let target = worktree.join(&name);
             // Links could lead anywhere, and a file that exists is somebody's work.
             let is_file = source.symlink_metadata().is_ok_and(|meta| meta.is_file());
-            if !is_file || target.symlink_metadata().is_ok() {
+            if !is_file || target.symlink_metadata().is_ok() || leads_away(worktree, &name) {
                 continue;
             }
             let parent = target.parent().unwrap_or(worktree);
             std::fs::create_dir_all(parent).map_err(io(format!("create {}", parent.display())))?;
-            std::fs::copy(&source, &target).map_err(io(format!("copy {name}")))?;
-            copied.push(name);
+            std::fs::copy(&source, &target).map_err(io(format!("copy {}", name.display())))?;
+            copied.push(name.to_string_lossy().into_owned());
         }
         Ok(copied)
     }
+}
+
+/// Whether one of the folders on the way to a file is a link.
+fn leads_away(worktree: &Path, name: &Path) -> bool {
+    name.ancestors().skip(1).any(|folder| worktree.join(folder).symlink_metadata().is_ok_and(|meta| meta.is_symlink()))
 }

@@ -1,11 +1,13 @@
 //! Landing and merging, in memory: objects are written, one ref moves, no worktree is touched.
 
 use super::cmd::{Site, failed, parts, try_run};
-use super::refs::{ours, theirs};
-use super::{Expect, GitError, Repo, Result, library};
+use super::{Expect, GitError, Repo, Result};
 use crate::domain::{Landable, Oid};
 use crate::proc::Exit;
 use jiff::Timestamp;
+
+/// How far into a file conflict markers are looked for.
+const FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A merge of two commits. Where `conflicts` is not empty, the tree holds conflict markers in those files.
 #[derive(Clone, Debug)]
@@ -30,11 +32,12 @@ pub enum Landed {
 }
 
 impl Repo {
-    /// Merges in memory, as `git merge` would.
+    /// Merges in memory, as `git merge` on `one` would: its `.gitattributes` say how (for example `merge=union`).
     pub fn merge(&self, one: &Oid, other: &Oid) -> Result<Merge> {
         let doing = || format!("merge {} and {}", one.short(), other.short());
         let args = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", one.as_str(), other.as_str()];
-        let output = try_run(self.git(Site::Objects).args(args))?;
+        // Without a work tree git reads no attributes at all. Older versions do not know the variable.
+        let output = try_run(self.git(Site::Objects).env("GIT_ATTR_SOURCE", one.as_str()).args(args))?;
         if !matches!(output.exit, Exit::Code(0 | 1)) {
             return Err(failed(&output, &doing()));
         }
@@ -54,7 +57,7 @@ impl Repo {
     pub fn without(&self, tip: &Oid, after: &Oid, before: &Oid) -> Result<Option<Oid>> {
         let base = format!("--merge-base={after}");
         let args = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", &base, tip.as_str(), before.as_str()];
-        let output = try_run(self.git(Site::Objects).args(args))?;
+        let output = try_run(self.git(Site::Objects).env("GIT_ATTR_SOURCE", tip.as_str()).args(args))?;
         Ok(if output.success() { parts(&output.stdout).next().and_then(|tree| Oid::parse(&tree).ok()) } else { None })
     }
 
@@ -95,42 +98,31 @@ impl Repo {
             return Ok(None);
         }
         let Some(first) = self.landings(tip, now)?.into_iter().next() else { return Ok(None) };
-        let parents = self.parents_of(&first)?;
+        let parents = self.parents(&first)?;
         Ok((parents.first() == Some(tip) && parents.get(1) == Some(head) && *now == first).then_some(first))
-    }
-
-    /// Parents of a commit, in their order.
-    pub(super) fn parents_of(&self, commit: &Oid) -> Result<Vec<Oid>> {
-        let repo = self.open()?;
-        let commit = theirs(commit).and_then(|id| repo.find_commit(id)).map_err(library(format!("read commit {commit}")))?;
-        Ok(commit.parent_ids().map(ours).collect())
     }
 
     /// The commits on the first-parent line after `good` up to `bad`, oldest first.
     pub fn landings(&self, good: &Oid, bad: &Oid) -> Result<Vec<Oid>> {
-        let repo = self.open()?;
-        let walk = || -> Result<Vec<Oid>, git2::Error> {
-            let mut walk = repo.revwalk()?;
-            walk.simplify_first_parent()?;
-            walk.set_sorting(git2::Sort::TOPOLOGICAL | git2::Sort::REVERSE)?;
-            walk.push(theirs(bad)?)?;
-            walk.hide(theirs(good)?)?;
-            walk.map(|id| id.map(ours)).collect()
-        };
-        walk().map_err(library(format!("list the landings from {} to {}", good.short(), bad.short())))
+        self.first_parents(good, bad)
     }
 
-    /// Of those paths, the ones that still hold conflict markers.
+    /// Of those paths, the ones that still hold conflict markers, or that git made up for a side of the conflict.
     pub fn unresolved(&self, tree: &Oid, paths: &[String]) -> Result<Vec<String>> {
-        let repo = self.open()?;
-        let tree = theirs(tree).and_then(|id| repo.find_tree(id)).map_err(library("read a tree"))?;
-        let marked = |path: &&String| {
-            let blob =
-                tree.get_path(std::path::Path::new(path)).and_then(|entry| entry.to_object(&repo)).and_then(|object| object.peel_to_blob());
-            blob.is_ok_and(|blob| has_markers(blob.content()))
-        };
-        Ok(paths.iter().filter(marked).cloned().collect())
+        let mut left = vec![];
+        for path in paths {
+            if self.read(tree, path, FILE_BYTES_MAX)?.is_some_and(|content| has_markers(&content) || is_of_a_side(path)) {
+                left.push(path.clone());
+            }
+        }
+        Ok(left)
     }
+}
+
+/// Where a file and a folder, or a file and a link, want one name, git puts one of them beside it under the name of its
+/// commit.
+fn is_of_a_side(path: &str) -> bool {
+    path.rsplit_once('~').is_some_and(|(_, commit)| matches!(commit.len(), 40 | 64) && Oid::parse(commit).is_ok())
 }
 
 /// Both ends of a conflict, each at the start of a line.

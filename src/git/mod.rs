@@ -1,21 +1,39 @@
-//! Git: questions through libgit2, work through the git command line, both by plumbing. Chosen by measurement
-//! (`docs/performance.md`).
+//! Git, by plumbing. The `git` program is the authority: it alone knows every repository format, setting and filter that
+//! the user has. What is asked often is answered by libgit2, where that reads the repository; what it cannot answer, git is
+//! asked (`docs/decisions/005-git-decides.md`).
 //!
 //! Aura writes to its own refs and its own worktrees. The user's checkout, index, stash and configuration are never
 //! written to. Every ref moves by compare-and-swap; every step can be repeated after a crash at any point.
 
+mod ahead;
 mod cmd;
-mod diff;
-mod include;
-mod land;
-mod publish;
-mod question;
+mod settings;
+
 mod refs;
-mod rescue;
-mod snapshot;
+
+mod question;
+
+mod diff;
+
+mod land;
+
+mod publish;
+
 mod worktree;
 
-pub use diff::FileChange;
+mod admin;
+
+mod submodule;
+
+mod include;
+
+mod snapshot;
+
+mod content;
+
+mod rescue;
+
+pub use diff::{Change, FileChange};
 pub use land::{Landed, Merge};
 pub use publish::CommitRequest;
 pub use question::{Hit, LogEntry};
@@ -25,8 +43,10 @@ pub use snapshot::{Snapshot, SnapshotRequest};
 pub use worktree::{Added, At};
 
 use crate::domain::Oid;
+use cmd::{questions_in, try_run};
+use settings::Known;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// What a ref must be before it is moved.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +64,7 @@ pub struct Head {
     pub commit: Oid,
 }
 
-/// A repository: paths only. Cheap to clone.
+/// A repository: paths, and what was asked once. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Repo {
     /// The checkout that was asked about.
@@ -53,10 +73,10 @@ pub struct Repo {
     root: PathBuf,
     /// The common `.git` folder.
     git_dir: PathBuf,
-    /// The user's name and address, once they are known.
-    identity: Arc<OnceLock<(String, String)>>,
+    known: Arc<Known>,
 }
 
+/// A refusal, or a git that failed. [`GitError::Failed`] holds git's own words: bounded, without control characters.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
     #[error("{} is not in a git repository", path.display())]
@@ -108,26 +128,54 @@ impl Repo {
     /// # Errors
     /// Refuses what a story cannot start from: no repository, a bare one, one without a commit.
     pub fn discover(path: &Path) -> Result<Repo> {
-        let not = || GitError::NotARepository { path: path.to_owned() };
-        let found = git2::Repository::discover(path).map_err(|_| not())?;
+        let repo = match git2::Repository::discover(path) {
+            Ok(found) => Repo::by_library(path, &found)?,
+            // Formats, owners and settings that libgit2 does not know.
+            Err(_) => Repo::by_git(path)?,
+        };
+        match repo.head_commit()? {
+            Some(_) => Ok(repo),
+            None => Err(GitError::Empty { path: repo.root }),
+        }
+    }
+
+    fn by_library(path: &Path, found: &git2::Repository) -> Result<Repo> {
         if found.is_bare() {
             return Err(GitError::Bare { path: path.to_owned() });
         }
-        let here = found.workdir().ok_or_else(not)?;
-        let git_dir = plain(found.commondir());
-        // The common folder is `<root>/.git` except for worktrees of bare repositories, submodules and separate git dirs.
-        let root = match git_dir.parent() {
-            Some(parent) if found.is_worktree() && git_dir.file_name().is_some_and(|name| name == ".git") => parent.to_owned(),
-            Some(_) | None => plain(here),
-        };
-        match found.head() {
-            Ok(_) => {}
-            Err(e) if e.code() == git2::ErrorCode::UnbornBranch || e.code() == git2::ErrorCode::NotFound => {
-                return Err(GitError::Empty { path: root });
-            }
-            Err(source) => return Err(GitError::Library { doing: format!("read HEAD of {}", root.display()), source }),
+        let here = found.workdir().ok_or_else(|| GitError::NotARepository { path: path.to_owned() })?;
+        // What is shared with others has modes that only git gives.
+        let is_shared = found.config().and_then(|config| config.get_entry("core.sharedRepository").map(|_| ())).is_ok();
+        Ok(Repo::of(plain(here), &plain(found.commondir()), found.is_worktree(), !is_shared))
+    }
+
+    fn by_git(path: &Path) -> Result<Repo> {
+        let not_one = || GitError::NotARepository { path: path.to_owned() };
+        let folder = if path.is_dir() { path } else { path.parent().filter(|_| path.is_file()).ok_or_else(not_one)? };
+        let asked = try_run(questions_in(folder, &["--is-bare-repository", "--path-format=absolute", "--git-common-dir"]))?;
+        if !asked.success() {
+            let is_one = plain(folder).ancestors().any(|folder| folder.join(".git").exists());
+            return Err(if is_one { cmd::failed(&asked, &format!("open the repository at {}", path.display())) } else { not_one() });
         }
-        Ok(Repo { here: plain(here), root, git_dir, identity: Arc::default() })
+        let text = String::from_utf8(asked.stdout).map_err(|_| not_one())?;
+        let (is_bare, git_dir) = text.split_once('\n').unwrap_or((&text, ""));
+        if is_bare == "true" {
+            return Err(GitError::Bare { path: path.to_owned() });
+        }
+        let top = try_run(questions_in(folder, &["--path-format=absolute", "--show-toplevel"]))?;
+        let top = String::from_utf8(top.stdout).ok().filter(|top| !top.is_empty()).ok_or_else(not_one)?;
+        let (git_dir, here) = (plain(Path::new(one_line(git_dir))), plain(Path::new(one_line(&top))));
+        let is_linked = here.join(".git").is_file() && git_dir.join("worktrees").is_dir();
+        Ok(Repo::of(here, &git_dir, is_linked, false))
+    }
+
+    /// The main work tree is where the common folder lies, unless that belongs to a bare repository or a submodule.
+    fn of(here: PathBuf, git_dir: &Path, is_linked: bool, by_library: bool) -> Repo {
+        let root = match git_dir.parent() {
+            Some(parent) if is_linked && git_dir.file_name().is_some_and(|name| name == ".git") => parent.to_owned(),
+            Some(_) | None => here.clone(),
+        };
+        Repo { here, root, git_dir: git_dir.to_owned(), known: Arc::new(Known::new(git_dir, by_library)) }
     }
 
     #[must_use]
@@ -138,12 +186,39 @@ impl Repo {
     pub fn git_dir(&self) -> &Path {
         &self.git_dir
     }
+
+    pub(super) fn open(&self) -> Result<git2::Repository> {
+        git2::Repository::open(&self.git_dir).map_err(library(format!("open {}", self.git_dir.display())))
+    }
+
+    /// The shortcut, where there is one.
+    fn library(&self) -> Option<git2::Repository> {
+        if self.known.by_library { self.open().ok() } else { None }
+    }
 }
 
-/// The path without symbolic links and without a trailing separator, where that can be told.
+/// The path without symbolic links and without a trailing separator, as far as it exists.
 fn plain(path: &Path) -> PathBuf {
-    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    for existing in path.ancestors() {
+        if let Ok(found) = std::fs::canonicalize(existing) {
+            let rest = path.strip_prefix(existing).unwrap_or(Path::new(""));
+            return without_verbatim(&found.join(rest)).components().collect();
+        }
+    }
     path.components().collect()
+}
+
+/// What `canonicalize` returns on Windows, in the form that git understands.
+fn without_verbatim(path: &Path) -> PathBuf {
+    match path.to_str().and_then(|text| text.strip_prefix(r"\\?\")) {
+        Some(rest) if !rest.starts_with("UNC") => PathBuf::from(rest),
+        Some(_) | None => path.to_owned(),
+    }
+}
+
+/// Output without the end of its line. Names may hold line breaks themselves.
+fn one_line(text: &str) -> &str {
+    text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text))
 }
 
 pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> GitError {

@@ -2,7 +2,7 @@
 //! Credentials, hooks, signing and proxies are the user's; nothing of it is written to their configuration.
 
 use super::cmd::{Site, oid, run, try_run};
-use super::worktree::{At, write_head};
+use super::worktree::At;
 use super::{GitError, Repo, Result};
 use crate::domain::Oid;
 use jiff::Timestamp;
@@ -92,7 +92,7 @@ impl Repo {
     pub fn commit_as_user(&self, worktree: &Path, request: &CommitRequest<'_>) -> Result<Oid> {
         self.set_worktree(worktree, request.like)?;
         let admin = self.admin_of(worktree)?;
-        write_head(&admin, At::Detached(request.parent))?;
+        self.set_head(&admin, At::Detached(request.parent))?;
         let date = format!("{} +0000", request.at.as_second());
         let cmd = self.users_git().dir(worktree).env("GIT_AUTHOR_DATE", &date).env("GIT_COMMITTER_DATE", &date);
         let cmd = cmd.args(["commit", "--quiet", "--no-edit", "--allow-empty", "-F", "-"]).stdin(request.message);

@@ -1,8 +1,8 @@
 //! Questions about a commit: its files, their content, its history, where words occur.
 
 use super::cmd::{Site, failed, run, try_run};
-use super::refs::{ours, theirs};
-use super::{Repo, Result, library};
+use super::refs::theirs;
+use super::{GitError, Repo, Result};
 use crate::domain::Oid;
 use crate::proc::Exit;
 use jiff::Timestamp;
@@ -25,8 +25,14 @@ pub struct Hit {
     pub word: String,
 }
 
+/// What libgit2 found at a path.
+enum Found {
+    File(Vec<u8>),
+    NoFile,
+}
+
 impl Repo {
-    /// Every file of a commit with its size in bytes.
+    /// Every file of a commit with its size in bytes. Submodules are not files.
     pub fn files(&self, commit: &Oid) -> Result<Vec<(String, u64)>> {
         let args = ["ls-tree", "-r", "-l", "-z", "--full-tree", commit.as_str()];
         let output = run(self.git(Site::Objects).args(args), "list the files of a commit")?;
@@ -38,34 +44,69 @@ impl Repo {
         Ok(super::cmd::parts(&output.stdout).filter_map(file).collect())
     }
 
-    /// The start of a file of a commit, if there is such a file.
+    /// The start of a file of a commit (or tree), if there is such a file.
     pub fn read(&self, commit: &Oid, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>> {
-        let repo = self.open()?;
-        let tree =
-            theirs(commit).and_then(|id| repo.find_commit(id)).and_then(|c| c.tree()).map_err(library(format!("read commit {commit}")))?;
-        let Ok(blob) = tree.get_path(Path::new(path)).and_then(|e| e.to_object(&repo)).and_then(|o| o.peel_to_blob()) else {
+        // Git reads `./` and `../` in such an expression from the current folder on.
+        if path.is_empty() || path.starts_with('.') && (path.starts_with("./") || path.starts_with("../")) || path.contains('\0') {
             return Ok(None);
+        }
+        match self.read_by_library(commit, path, bytes_max) {
+            Some(Found::File(content)) => return Ok(Some(content)),
+            Some(Found::NoFile) => return Ok(None),
+            None => {}
+        }
+        let doing = || format!("read `{}` at {}", path.escape_debug(), commit.short());
+        // Room for the line before the content.
+        let cmd = self.git(Site::Objects).args(["cat-file", "--batch", "-z"]).output_max(bytes_max.saturating_add(path.len() + 256));
+        let output = try_run(cmd.stdin(format!("{commit}:{path}\0").into_bytes()))?;
+        if !output.success() {
+            return Err(failed(&output, &doing()));
+        }
+        let end = output.stdout.iter().position(|&byte| byte == b'\n').unwrap_or(output.stdout.len());
+        let line = String::from_utf8_lossy(&output.stdout[..end]).into_owned();
+        let mut fields = line.split(' ');
+        let (Some(Ok(_)), Some("blob"), Some(Ok(size))) = (fields.next().map(Oid::parse), fields.next(), fields.next().map(str::parse))
+        else {
+            return if self.resolve(commit.as_str())?.is_some() || self.tree_of(commit).is_ok() {
+                Ok(None)
+            } else {
+                Err(GitError::Failed { doing: doing(), stderr: "the commit is not there".into() })
+            };
         };
-        Ok(Some(blob.content().iter().copied().take(bytes_max).collect()))
+        let size: usize = size;
+        Ok(Some(output.stdout.into_iter().skip(end + 1).take(size.min(bytes_max)).collect()))
+    }
+
+    /// None where git has to be asked.
+    fn read_by_library(&self, commit: &Oid, path: &str, bytes_max: usize) -> Option<Found> {
+        let repo = self.library()?;
+        let tree = repo.find_object(theirs(commit).ok()?, None).ok()?.peel_to_tree().ok()?;
+        let entry = match tree.get_path(Path::new(path)) {
+            Ok(entry) => entry,
+            Err(e) => return (e.code() == git2::ErrorCode::NotFound).then_some(Found::NoFile),
+        };
+        if entry.kind() != Some(git2::ObjectType::Blob) {
+            return Some(Found::NoFile);
+        }
+        let blob = repo.find_blob(entry.id()).ok()?;
+        Some(Found::File(blob.content().iter().copied().take(bytes_max).collect()))
     }
 
     /// The last commits before and including `commit`, newest first.
     pub fn log(&self, commit: &Oid, count: usize) -> Result<Vec<LogEntry>> {
-        let repo = self.open()?;
-        let doing = || format!("read the history of {}", commit.short());
-        let mut walk = repo.revwalk().map_err(library(doing()))?;
-        theirs(commit).and_then(|id| walk.push(id)).map_err(library(doing()))?;
-        let mut entries = vec![];
-        for id in walk.take(count) {
-            let Ok(found) = id.and_then(|id| repo.find_commit(id)) else { break };
-            entries.push(LogEntry {
-                commit: ours(found.id()),
-                summary: String::from_utf8_lossy(found.summary_bytes().unwrap_or_default()).into_owned(),
-                author: String::from_utf8_lossy(found.author().name_bytes()).into_owned(),
-                time: Timestamp::from_second(found.time().seconds()).unwrap_or(Timestamp::UNIX_EPOCH),
-            });
-        }
-        Ok(entries)
+        let args = ["rev-list", "--no-commit-header", "--format=%H%x00%ct%x00%an%x00%s"];
+        let cmd = self.git(Site::Objects).args(args).arg(format!("--max-count={count}")).arg(commit.as_str());
+        let output = run(cmd, &format!("read the history of {}", commit.short()))?;
+        let entry = |line: &str| {
+            let mut fields = line.splitn(4, '\0');
+            Some(LogEntry {
+                commit: Oid::parse(fields.next()?).ok()?,
+                time: fields.next()?.parse().ok().and_then(|s| Timestamp::from_second(s).ok()).unwrap_or(Timestamp::UNIX_EPOCH),
+                author: fields.next()?.to_owned(),
+                summary: fields.next()?.to_owned(),
+            })
+        };
+        Ok(String::from_utf8_lossy(&output.stdout).lines().filter_map(entry).collect())
     }
 
     /// Lines of text files that hold one of the words, without regard to case; at most five of each file.
@@ -73,10 +114,8 @@ impl Repo {
         if words.is_empty() {
             return Ok(vec![]);
         }
-        let mut cmd = self.git(Site::Objects).args(["grep", "-I", "-i", "-F", "-n", "-z", "--max-count=5", "--no-color", "--full-name"]);
-        for word in words {
-            cmd = cmd.arg("-e").arg(word);
-        }
+        let args = ["grep", "-I", "-i", "-F", "-n", "-z", "--max-count=5", "--no-color", "--no-column", "--full-name"];
+        let cmd = words.iter().fold(self.git(Site::Objects).args(args), |cmd, word| cmd.arg("-e").arg(word));
         let output = try_run(cmd.arg(commit.as_str()).output_max(4 * 1024 * 1024))?;
         match output.exit {
             Exit::Code(0) => {}

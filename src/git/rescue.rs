@@ -1,8 +1,8 @@
 //! Nothing is ever lost: what is in a worktree is kept under a ref before anything happens to it.
 
-use super::cmd::{Site, oid, parts, run};
-use super::refs::ours;
-use super::{Expect, Repo, Result, io, library};
+use super::cmd::{Site, run};
+use super::content::{Nested, private_index, remove_index};
+use super::{Expect, GitError, Repo, Result, io};
 use crate::domain::Oid;
 use jiff::Timestamp;
 use std::path::Path;
@@ -17,84 +17,84 @@ pub struct Rescue {
 }
 
 impl Repo {
-    /// Keeps a worktree's content, untracked files included, under `name`. None when it holds nothing that `known` and
-    /// its ancestors do not hold.
+    /// Keeps a worktree's content, untracked files and those of repositories inside it included, under `name`. None when
+    /// it holds nothing that `known` and its ancestors do not hold. What `name` kept before becomes an ancestor of what it
+    /// keeps now. Also reads a worktree whose link to the repository was changed: it is not used for reading.
     pub fn rescue(&self, worktree: &Path, name: &str, known: &Oid) -> Result<Option<Oid>> {
-        let admin = self.admin_of(worktree)?;
-        if !self.is_filled(worktree) {
+        let admin = self.registered_folder(worktree)?;
+        if !Repo::was_filled(&admin) {
             // Nobody has worked in it since it was kept the last time.
             return Ok(None);
         }
-        let text = std::fs::read_to_string(admin.join("HEAD")).map_err(io("read HEAD of a worktree"))?;
-        let head = match text.trim().strip_prefix("ref: ") {
-            Some(name) => self.resolve(name)?,
-            None => Oid::parse(text.trim()).ok(),
-        };
-        let head = head.unwrap_or_else(|| known.clone());
-        let index = admin.join("aura-rescue-index");
-        let _ = std::fs::remove_file(&index);
-        if std::fs::copy(admin.join("index"), &index).is_err() {
-            run(self.git(Site::Objects).env("GIT_INDEX_FILE", &index).args(["read-tree", head.as_str()]), "make an index")?;
+        let head = self.head_of(&admin)?.1.unwrap_or_else(|| known.clone());
+        let index = private_index(&admin);
+        let tree = self.tree_from(worktree, &admin, &index, known, Nested::AsFiles)?;
+        remove_index(&index);
+        let is_known = |commit: &Oid| self.is_ancestor(&head, commit).unwrap_or(false);
+        let is_new = tree != self.tree_of(&head)?;
+        if !is_new && is_known(known) {
+            return Ok(None);
         }
-        let site = Site::Tree { work: worktree, index: &index };
-        self.forget_links(site)?;
-        // A repository inside cannot be kept as files; everything else is.
-        run(self.git(site).args(["add", "-A", "--ignore-errors", "--", "."]), "keep a worktree").or_else(|error| {
-            tracing::warn!(path = %worktree.display(), %error, "part of a worktree could not be kept");
-            super::cmd::try_run(self.git(site).args(["update-index", "-q", "--refresh"]))
-        })?;
-        let tree = oid(&run(self.git(site).arg("write-tree"), "keep a worktree")?, "keep a worktree")?;
-        let _ = std::fs::remove_file(&index);
-        let commit = if tree == self.tree_of(&head)? {
-            if self.is_ancestor(&head, known).unwrap_or(false) {
-                return Ok(None);
-            }
-            head
+        let before = self.resolve(name)?;
+        if let Some(before) = &before
+            && self.tree_of(before)? == tree
+            && is_known(before)
+        {
+            return Ok(Some(before.clone()));
+        }
+        let mut parents = vec![&head];
+        parents.extend(before.iter().filter(|before| **before != head));
+        let commit = if is_new || parents.len() > 1 {
+            let message = format!("Kept by Aura before it touched {}\n", worktree.display());
+            self.commit_tree(&tree, &parents, &message, Timestamp::now())?
         } else {
-            let at = Timestamp::now();
-            self.commit_tree(&tree, &[&head], &format!("Kept by Aura before it touched {}\n", worktree.display()), at)?
+            head.clone()
         };
-        self.update_ref(name, &commit, Expect::Any, "aura: rescue")?;
+        self.update_ref(name, &commit, before.as_ref().map_or(Expect::Absent, Expect::At), "aura: rescue")?;
         Ok(Some(commit))
     }
 
-    /// Takes links to other repositories out of our index: git would look into those, and run what is configured there
-    /// (`tests/git.rs` plants one).
-    fn forget_links(&self, site: Site<'_>) -> Result<()> {
-        let staged = run(self.git(site).args(["ls-files", "-s", "-z"]), "list the index")?;
-        let links: Vec<String> = parts(&staged.stdout)
-            .filter_map(|line| line.strip_prefix("160000 ").and_then(|rest| rest.split_once('\t').map(|(_, path)| path.to_owned())))
-            .collect();
-        if links.is_empty() {
-            return Ok(());
-        }
-        let names = links.iter().flat_map(|path| path.bytes().chain([0])).collect::<Vec<u8>>();
-        run(self.git(site).args(["update-index", "-z", "--force-remove", "--stdin"]).stdin(names), "forget links to repositories")?;
-        Ok(())
+    /// Keeps a commit under `name`, and whatever the name kept before.
+    pub fn keep(&self, name: &str, commit: &Oid) -> Result<()> {
+        let before = self.resolve(name)?;
+        let both = match &before {
+            Some(before) if self.is_ancestor(commit, before)? => return Ok(()),
+            Some(before) if !self.is_ancestor(before, commit)? => {
+                let tree = self.tree_of(commit)?;
+                Some(self.commit_tree(&tree, &[commit, before], "Kept by Aura, and what was kept before\n", Timestamp::now())?)
+            }
+            Some(_) | None => None,
+        };
+        let expect = before.as_ref().map_or(Expect::Absent, Expect::At);
+        self.update_ref(name, both.as_ref().unwrap_or(commit), expect, "aura: kept")
     }
 
     /// Everything that was kept, oldest first.
     pub fn rescues(&self) -> Result<Vec<Rescue>> {
-        let repo = self.open()?;
-        let references = repo.references_glob("refs/aura/rescue/*").map_err(library("list what was kept"))?;
-        let mut found = vec![];
-        for reference in references.flatten() {
-            let (Ok(name), Ok(commit)) = (reference.name(), reference.peel_to_commit()) else { continue };
-            let at = Timestamp::from_second(commit.time().seconds()).unwrap_or(Timestamp::UNIX_EPOCH);
-            found.push(Rescue { name: name.to_owned(), commit: ours(commit.id()), at });
-        }
+        let args = ["for-each-ref", "--format=%(committerdate:unix) %(objectname) %(refname)", "--", "refs/aura/rescue/"];
+        let output = run(self.git(Site::Objects).args(args), "list what was kept")?;
+        let rescue = |line: &str| {
+            let mut fields = line.splitn(3, ' ');
+            let at = fields.next()?.parse().ok().and_then(|second| Timestamp::from_second(second).ok())?;
+            Some(Rescue { at, commit: Oid::parse(fields.next()?).ok()?, name: fields.next()?.to_owned() })
+        };
+        let mut found: Vec<Rescue> = output.stdout_text().lines().filter_map(rescue).collect();
         found.sort_by_key(|rescue| rescue.at);
         Ok(found)
     }
 
-    /// Writes what was kept into a new folder.
+    /// Writes what was kept into a new (or empty) folder.
     pub fn restore(&self, commit: &Oid, folder: &Path) -> Result<()> {
+        if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(GitError::Occupied { path: folder.to_owned() });
+        }
         std::fs::create_dir_all(folder).map_err(io(format!("create {}", folder.display())))?;
-        let index = folder.join(".aura-restore-index");
+        let index = self.git_dir.join(format!("aura-restore-{}", std::process::id()));
+        remove_index(&index);
         let site = Site::Tree { work: folder, index: &index };
         let restored = run(self.git(site).args(["read-tree", commit.as_str()]), "read what was kept")
             .and_then(|_| run(self.git(site).args(["checkout-index", "-a", "-q"]), "write what was kept"));
-        let _ = std::fs::remove_file(&index);
+        remove_index(&index);
         restored.map(|_| ())
     }
 }

@@ -1,15 +1,16 @@
 //! Worktrees: added one at a time for each repository, filled outside the lock, healed when a crash left half of one.
 
-use super::cmd::{Site, failed, run, try_run};
-use super::snapshot::nested_in;
+use super::admin::{HeadOf, free_name, is_half_made, leads_elsewhere, put_aside, refuse_locked};
+use super::cmd::{Site, end_orphans, failed, marked, on_disk, run, try_run};
+use super::content::{Entry, folders_of, links_in};
 use super::{Expect, GitError, Repo, Result, io, plain};
 use crate::domain::Oid;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::{Component, Path};
 
 /// In a worktree's own git folder: its files are those of a commit, and whatever differs is somebody's work. It is gone
 /// while they are being set.
-const FILLED: &str = "aura-filled";
+pub(super) const FILLED: &str = "aura-filled";
 
 /// What HEAD of a worktree is.
 #[derive(Clone, Copy, Debug)]
@@ -28,50 +29,84 @@ pub struct Added {
 impl Repo {
     /// Makes sure that a worktree of this repository is at `path` with this HEAD. Its files are not touched: that is
     /// [`Repo::set_worktree`].
+    ///
+    /// # Errors
+    /// [`GitError::Occupied`] when something that Aura did not make is in the way.
     pub fn worktree_add(&self, path: &Path, at: At<'_>) -> Result<Added> {
+        let doing = || format!("add the worktree {}", path.display());
         let _lock = self.metadata_lock()?;
-        if let Ok(admin) = self.admin_of(path) {
-            write_head(&admin, at)?;
+        if let Some(admin) = self.admin_of(path).ok().filter(|admin| !is_half_made(admin)) {
+            self.set_head(&admin, at)?;
             return Ok(Added { created: false });
         }
         self.heal(path)?;
         let parent = path.parent().unwrap_or(path);
         std::fs::create_dir_all(parent).map_err(io(format!("create {}", parent.display())))?;
-        let mut cmd = self.git(Site::Objects).args(["worktree", "add", "--no-checkout", "-f", "--quiet"]);
+        let mut cmd = marked(self.git(Site::Objects), &self.git_dir).args(["worktree", "add", "--no-checkout", "-f", "--quiet"]);
         cmd = match at {
-            At::Branch(branch) => cmd.arg("--").arg(path).arg(branch),
+            At::Branch(branch) => {
+                // A branch that is only on a remote would be made here, and followed.
+                if self.resolve(&format!("refs/heads/{branch}"))?.is_none() {
+                    return Err(GitError::Failed { doing: doing(), stderr: format!("there is no branch `{branch}`") });
+                }
+                cmd.arg("--").arg(path).arg(branch)
+            }
             At::Detached(commit) => cmd.arg("--detach").arg("--").arg(path).arg(commit.as_str()),
         };
         let output = try_run(cmd)?;
-        if output.success() {
-            return Ok(Added { created: true });
+        if !output.success() {
+            return Err(failed(&output, &doing()));
         }
-        Err(failed(&output, &format!("add the worktree {}", path.display())))
+        self.set_head(&self.admin_of(path)?, at)?;
+        Ok(Added { created: true })
     }
 
-    /// Makes files, index and HEAD of a worktree equal to a commit. Ignored files stay: they are build caches. What else
-    /// was in it is gone afterwards, so the caller has kept it before.
+    /// Makes files, index and HEAD of a worktree equal to a commit; the branch it was added with moves along. Ignored
+    /// files stay: they are build caches. What else was in it is gone afterwards, so the caller has kept it before;
+    /// repositories inside it are moved out.
     pub fn set_worktree(&self, path: &Path, to: &Oid) -> Result<()> {
         let admin = self.admin_of(path)?;
-        // Whoever held it is dead: the caller owns this worktree.
-        let _ = std::fs::remove_file(admin.join("index.lock"));
-        let _ = std::fs::remove_file(admin.join("HEAD.lock"));
-        let _ = std::fs::remove_file(admin.join(FILLED));
-        match read_head(&admin)? {
-            HeadFile::Branch(name) => self.update_ref(&name, to, Expect::Any, "aura: worktree set")?,
-            HeadFile::Detached => write_head(&admin, At::Detached(to))?,
+        let index = admin.join("index");
+        let is_new = !index.exists() && !admin.join("index.lock").exists() && holds_only_the_link(path);
+        if !is_new && !admin.join(FILLED).exists() {
+            // The caller owns this worktree: whoever else is at work in it has no master any more.
+            end_orphans(path);
         }
+        for left in ["index.lock", FILLED] {
+            let _ = std::fs::remove_file(admin.join(left));
+        }
+        match self.wanted_head(&admin)? {
+            HeadOf::Branch(name) => {
+                self.update_ref(&name, to, Expect::Any, "aura: worktree set")?;
+                self.set_head(&admin, At::Branch(name.trim_start_matches("refs/heads/")))?;
+            }
+            HeadOf::Detached => self.set_head(&admin, At::Detached(to))?,
+        }
+        // The user's view of the work tree, not the one in the worktree's own folder: an agent can write there.
+        let site = Site::Tree { work: path, index: &index };
         let doing = format!("check out {} in {}", to.short(), path.display());
-        let site = Site::Worktree { work: path, admin: &admin };
+        if !is_new {
+            let entries = self.index_entries(&index).unwrap_or_else(|_| {
+                let _ = std::fs::remove_file(&index);
+                vec![]
+            });
+            // Where the user's own checkout is sparse, git finds anew what to leave out.
+            self.uncover(&index, &entries, |_| true)?;
+            self.move_nested_aside(path, &index, &entries, to)?;
+        }
         let output = try_run(self.git(site).args(["read-tree", "--reset", "-u", to.as_str()]))?;
         if !output.success() {
             // An index that a killed agent left half-written is made anew.
-            let _ = std::fs::remove_file(admin.join("index"));
+            let _ = std::fs::remove_file(&index);
             run(self.git(site).args(["read-tree", "--reset", "-u", to.as_str()]), &doing)?;
         }
-        self.move_nested_aside(path, &admin)?;
-        run(self.git(site).args(["clean", "-fdq"]), &format!("clean {}", path.display()))?;
-        self.submodules(path, &admin);
+        if !is_new {
+            self.remove_ignore_files(path, &index)?;
+            run(self.git(site).args(["clean", "-fdq"]), &format!("clean {}", path.display()))?;
+        }
+        if let Err(error) = self.fill_submodules(path, &admin, to) {
+            tracing::warn!(path = %path.display(), %error, "submodules stay empty");
+        }
         std::fs::write(admin.join(FILLED), "").map_err(io(format!("mark {} as filled", path.display())))
     }
 
@@ -79,6 +114,11 @@ impl Repo {
     #[must_use]
     pub fn is_filled(&self, path: &Path) -> bool {
         self.admin_of(path).is_ok_and(|admin| admin.join(FILLED).exists())
+    }
+
+    /// The same for a worktree whose link to the repository was changed.
+    pub(super) fn was_filled(admin: &Path) -> bool {
+        admin.join(FILLED).exists()
     }
 
     /// Brings a worktree whose branch was moved underneath to the branch's new commit, keeping local edits.
@@ -89,171 +129,94 @@ impl Repo {
         let admin = self.admin_of(path)?;
         let site = Site::Worktree { work: path, admin: &admin };
         // Exit code 1 only says that something needs an update.
-        try_run(self.git(site).args(["update-index", "-q", "--refresh"]))?;
-        let output = try_run(self.git(site).args(["read-tree", "-m", "-u", from.as_str(), to.as_str()]))?;
-        if output.success() { Ok(()) } else { Err(GitError::LocalChanges { path: path.to_owned() }) }
+        try_run(self.git(site).dir(path).args(["update-index", "-q", "--refresh"]))?;
+        let is_busy = admin.join("index.lock").exists();
+        let output = try_run(self.git(site).dir(path).args(["read-tree", "-m", "-u", from.as_str(), to.as_str()]))?;
+        if output.success() {
+            return Ok(());
+        }
+        if is_busy {
+            return Err(failed(&output, &format!("bring {} up to date", path.display())));
+        }
+        Err(GitError::LocalChanges { path: path.to_owned() })
     }
 
-    /// Removes a worktree that lies under `root`, the story's own folder. One that is gone already is fine.
+    /// Removes a worktree that lies under `root`, the story's own folder. One that is gone already is fine. One whose
+    /// link to the repository is gone was not kept by anybody, and is put aside instead.
+    ///
+    /// # Errors
+    /// Refuses what lies elsewhere, what is not a worktree of this repository, and one that a person has locked.
     pub fn worktree_remove(&self, path: &Path, root: &Path) -> Result<()> {
-        if !path.starts_with(root) || path == root {
+        let climbs = path.components().any(|part| part == Component::ParentDir);
+        let link = leads_elsewhere(path);
+        let (inside, folder) = (if link.is_some() { path.to_owned() } else { plain(path) }, plain(root));
+        if climbs || !inside.starts_with(&folder) || inside == folder {
             return Err(GitError::Occupied { path: path.to_owned() });
         }
         let _lock = self.metadata_lock()?;
-        let admin = self.worktrees()?.into_iter().find(|(_, of)| same(of, path)).map(|(admin, _)| admin);
-        if path.exists() {
-            if admin.is_none() && path.join(".git").exists() {
-                return Err(GitError::NotAWorktree { path: path.to_owned() });
-            }
-            std::fs::remove_dir_all(path).map_err(io(format!("remove {}", path.display())))?;
+        let admin = self.registered(path).ok();
+        if let Some(admin) = &admin {
+            refuse_locked(admin, path)?;
         }
-        if let Some(admin) = admin {
-            std::fs::remove_dir_all(&admin).map_err(io(format!("remove {}", admin.display())))?;
+        if path.symlink_metadata().is_ok() {
+            let has_link = path.join(".git").symlink_metadata().is_ok();
+            let is_empty = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+            match &admin {
+                // The link goes, and what it leads to stays.
+                _ if link.as_deref() == Some(path) => remove_link(path)?,
+                None if has_link => return Err(GitError::NotAWorktree { path: path.to_owned() }),
+                Some(_) if !has_link && !is_empty => put_aside(path)?,
+                Some(_) | None => std::fs::remove_dir_all(path).map_err(io(format!("remove {}", path.display())))?,
+            }
+        }
+        match admin {
+            Some(admin) => std::fs::remove_dir_all(&admin).map_err(io(format!("remove {}", admin.display()))),
+            None => Ok(()),
+        }
+    }
+
+    /// Repositories that an agent made inside the worktree: git leaves them alone or throws them away, so they are moved
+    /// out first, not deleted. The submodules of `to` stay.
+    fn move_nested_aside(&self, path: &Path, index: &Path, entries: &[Entry], to: &Oid) -> Result<()> {
+        let mut names = self.nested(path, index, entries)?;
+        let links: Vec<Vec<u8>> = links_in(entries).collect();
+        if !links.is_empty() {
+            let known = self.links_of(to)?;
+            names.extend(links.into_iter().filter(|name| !known.iter().any(|(known, _)| known.as_bytes() == name)));
+        }
+        for name in names {
+            let Some(folder) = on_disk(path, &name).filter(|folder| folder.join(".git").symlink_metadata().is_ok()) else { continue };
+            let aside = free_name(path, "nested");
+            tracing::warn!(from = %folder.display(), to = %aside.display(), "a repository inside a worktree is moved out");
+            std::fs::rename(&folder, &aside).map_err(io(format!("move {} aside", folder.display())))?;
         }
         Ok(())
     }
 
-    /// Every linked worktree: its folder under `.git/worktrees`, and where it says it is.
-    pub(super) fn worktrees(&self) -> Result<Vec<(PathBuf, PathBuf)>> {
-        let folder = self.git_dir.join("worktrees");
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
-            Err(e) => return Err(io(format!("list {}", folder.display()))(e)),
-        };
-        let mut found = vec![];
-        for entry in entries.flatten() {
-            let admin = entry.path();
-            if let Ok(text) = std::fs::read_to_string(admin.join("gitdir"))
-                && let Some(path) = Path::new(text.trim()).parent()
+    /// Removes every `.gitignore` that the commit does not have, from the folders that it has: what one agent chose to
+    /// ignore would hide the work of the next.
+    fn remove_ignore_files(&self, path: &Path, index: &Path) -> Result<()> {
+        let entries = self.index_entries(index)?;
+        let names: BTreeSet<&[u8]> = entries.iter().map(|entry| entry.name.as_slice()).collect();
+        let folders: BTreeSet<&[u8]> = entries.iter().flat_map(|entry| folders_of(&entry.name)).chain([&b""[..]]).collect();
+        for folder in folders {
+            let name = if folder.is_empty() { b".gitignore".to_vec() } else { [folder, b"/.gitignore"].concat() };
+            let file = on_disk(path, folder).map(|folder| folder.join(".gitignore"));
+            if !names.contains(name.as_slice())
+                && let Some(file) = file.filter(|file| file.symlink_metadata().is_ok_and(|meta| !meta.is_dir()))
             {
-                found.push((admin, path.to_owned()));
-            }
-        }
-        Ok(found)
-    }
-
-    /// The worktree's folder under `.git/worktrees`, if both ends of the link are as git made them.
-    pub(super) fn admin_of(&self, path: &Path) -> Result<PathBuf> {
-        let link = path.join(".git");
-        let text = std::fs::read_to_string(&link).map_err(|_| GitError::NotAWorktree { path: path.to_owned() })?;
-        let target = text.trim().strip_prefix("gitdir: ").map(PathBuf::from).ok_or_else(|| GitError::Tampered { path: link.clone() })?;
-        let known = self.worktrees()?.into_iter().find(|(_, of)| same(of, path));
-        match known {
-            Some((admin, _)) if same(&admin, &target) => Ok(admin),
-            Some(_) | None => Err(GitError::Tampered { path: link }),
-        }
-    }
-
-    /// Serialises what git itself does not: adding and removing worktrees of one repository from several processes.
-    fn metadata_lock(&self) -> Result<File> {
-        let path = self.git_dir.join("aura.lock");
-        let doing = || format!("lock {}", path.display());
-        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io(doing()))?;
-        file.lock().map_err(io(doing()))?;
-        Ok(file)
-    }
-
-    /// Removes what a crash in the middle of an earlier add left: a registration of this very path, an empty folder, or
-    /// a folder that holds nothing but the link.
-    fn heal(&self, path: &Path) -> Result<()> {
-        for (admin, of) in self.worktrees()? {
-            if same(&of, path) {
-                std::fs::remove_dir_all(&admin).map_err(io(format!("remove {}", admin.display())))?;
-            }
-        }
-        self.remove_unborn(path)?;
-        if !path.exists() {
-            return Ok(());
-        }
-        let entries: Vec<_> = std::fs::read_dir(path).map_err(io(format!("list {}", path.display())))?.flatten().collect();
-        match entries.as_slice() {
-            [] => {}
-            [only] if only.file_name() == ".git" && only.path().is_file() => {
-                std::fs::remove_file(only.path()).map_err(io(format!("remove {}", only.path().display())))?;
-            }
-            _ if path.join(".git").is_file() => self.put_aside(path)?,
-            _ => return Err(GitError::Occupied { path: path.to_owned() }),
-        }
-        Ok(())
-    }
-
-    /// A registration without an address, of our name: a crash came before git wrote it.
-    fn remove_unborn(&self, path: &Path) -> Result<()> {
-        let Some(name) = path.file_name() else { return Ok(()) };
-        let admin = self.git_dir.join("worktrees").join(name);
-        if admin.is_dir() && !admin.join("gitdir").exists() {
-            std::fs::remove_dir_all(&admin).map_err(io(format!("remove {}", admin.display())))?;
-        }
-        Ok(())
-    }
-
-    /// A worktree whose link leads nowhere: its files are kept beside it.
-    fn put_aside(&self, path: &Path) -> Result<()> {
-        let aside = free_name(path, "lost");
-        std::fs::rename(path, &aside).map_err(io(format!("move {} aside", path.display())))
-    }
-
-    /// Repositories that an agent made inside the worktree: git leaves them alone, so they are moved out, not deleted.
-    fn move_nested_aside(&self, path: &Path, admin: &Path) -> Result<()> {
-        let list = ["ls-files", "-z", "--others", "--directory", "--exclude-standard"];
-        let output = run(self.git(Site::Worktree { work: path, admin }).args(list), "list untracked files")?;
-        for name in super::cmd::parts(&output.stdout).filter(|name| name.ends_with('/')) {
-            while let Some(folder) = nested_in(&path.join(super::cmd::os(&name)), 0) {
-                let aside = free_name(path, "nested");
-                std::fs::rename(&folder, &aside).map_err(io(format!("move {} aside", folder.display())))?;
+                std::fs::remove_file(&file).map_err(io(format!("remove {}", file.display())))?;
             }
         }
         Ok(())
     }
-
-    /// Submodules are filled as far as the user's own checkout has them; without them the folders stay empty.
-    fn submodules(&self, path: &Path, admin: &Path) {
-        if !self.git_dir.join("modules").exists() || !path.join(".gitmodules").exists() {
-            return;
-        }
-        let cmd =
-            self.git(Site::Worktree { work: path, admin }).args(["-c", "protocol.file.allow=always", "submodule", "--quiet", "update"]);
-        if let Err(error) = run(cmd.args(["--init", "--recursive"]), "update submodules") {
-            tracing::warn!(path = %path.display(), %error, "submodules stay empty");
-        }
-    }
 }
 
-fn free_name(path: &Path, why: &str) -> PathBuf {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let candidates = (1..).map(|n| path.with_file_name(format!("{name}.{why}-{n}")));
-    candidates.into_iter().find(|candidate| !candidate.exists()).unwrap_or_else(|| path.with_extension(why))
+fn holds_only_the_link(path: &Path) -> bool {
+    std::fs::read_dir(path).is_ok_and(|entries| entries.flatten().all(|entry| entry.file_name() == ".git"))
 }
 
-fn same(a: &Path, b: &Path) -> bool {
-    a == b || plain(a) == plain(b)
-}
-
-pub(super) enum HeadFile {
-    /// The full name of the branch.
-    Branch(String),
-    Detached,
-}
-
-pub(super) fn read_head(admin: &Path) -> Result<HeadFile> {
-    let path = admin.join("HEAD");
-    let text = std::fs::read_to_string(&path).map_err(io(format!("read {}", path.display())))?;
-    Ok(match text.trim().strip_prefix("ref: ") {
-        Some(name) => HeadFile::Branch(name.to_owned()),
-        None => HeadFile::Detached,
-    })
-}
-
-/// Writes HEAD of a worktree that nobody else uses: whole file at once, by rename.
-pub(super) fn write_head(admin: &Path, at: At<'_>) -> Result<()> {
-    let text = match at {
-        At::Branch(branch) => format!("ref: refs/heads/{branch}\n"),
-        At::Detached(commit) => format!("{commit}\n"),
-    };
-    let (path, new) = (admin.join("HEAD"), admin.join("HEAD.aura"));
-    if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
-        return Ok(());
-    }
-    std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &path)).map_err(io(format!("write {}", path.display())))
+fn remove_link(path: &Path) -> Result<()> {
+    // On Windows a link to a folder is removed as a folder.
+    std::fs::remove_file(path).or_else(|_| std::fs::remove_dir(path)).map_err(io(format!("remove {}", path.display())))
 }

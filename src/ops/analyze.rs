@@ -1,10 +1,10 @@
 use super::view::StoryStatus;
-use super::{Engine, Op, Result};
+use super::{Effect, Engine, Op, Result, Toolset};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Analyze the story's repository: languages, build and test commands, layout, conventions, history, and where the
-/// story's words occur. With a model configured, it reads them too. Next: decompose.
+/// Analyze the story's repository: languages, build and test commands, layout, conventions, history, and where the story's
+/// words occur. With a model configured, it reads them too. Call before decompose_story; optional. Next: decompose_story.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AnalyzeStory {
@@ -27,11 +27,15 @@ pub struct AnalysisView {
     /// `facts`, and a model's `analysis` of them where one was asked (untrusted text).
     pub analyzed_context: serde_json::Value,
     pub message: String,
+    pub summary: String,
+    pub next: String,
 }
 
 impl Op for AnalyzeStory {
     const NAME: &'static str = "analyze_story";
     const COMMAND: &'static str = "analyze";
+    const EFFECT: Effect = Effect::ASKS_A_MODEL;
+    const TOOLSET: Toolset = Toolset::Plan;
     type Out = AnalysisView;
 
     async fn call(self, engine: Engine) -> Result<AnalysisView> {
@@ -47,6 +51,8 @@ impl Op for AnalyzeStory {
             status: story.status(),
             analyzed_context: serde_json::json!({ "facts": analysis.map(|a| &a.facts), "analysis": analysis.and_then(|a| a.reading.as_ref()) }),
             message: message.into(),
+            summary: message.into(),
+            next: super::next(&story),
         })
     }
 }

@@ -1,10 +1,11 @@
 use super::view::{OrchestratorStatus, StoryStatus};
-use super::{Engine, Op, Result};
+use super::{Effect, Engine, Op, Result, Toolset};
 use crate::domain::Cancel;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Cancel the active run: agents are asked to stop, their sessions and work are kept. Run again to go on.
+/// Cancel the active run: agents are asked to stop, their sessions and work are kept. Call only when the run should end early.
+/// Next: run_wave goes on where it stopped.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CancelRun {
@@ -27,11 +28,15 @@ pub struct CancelView {
     pub orchestrator_status: OrchestratorStatus,
     pub run_id: Option<String>,
     pub message: String,
+    pub summary: String,
+    pub next: String,
 }
 
 impl Op for CancelRun {
     const NAME: &'static str = "cancel_run";
     const COMMAND: &'static str = "cancel";
+    const EFFECT: Effect = Effect::ENDS;
+    const TOOLSET: Toolset = Toolset::Run;
     type Out = CancelView;
 
     async fn call(self, engine: Engine) -> Result<CancelView> {
@@ -44,6 +49,8 @@ impl Op for CancelRun {
             orchestrator_status: story.orchestrator_status(),
             run_id: story.run.as_ref().map(|run| run.id.to_string()),
             message: "The run is ending; its tasks can be resumed.".into(),
+            summary: "The run is ending; what its agents did is kept, and running again goes on.".into(),
+            next: super::next(&story),
         })
     }
 }

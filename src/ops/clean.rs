@@ -1,9 +1,9 @@
-use super::{Engine, Op, Result};
+use super::{Effect, Engine, Op, Result, Toolset};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Remove a story's worktrees and task branches, and the story branch too once it is merged or pushed. Of a completed story
-/// it refuses while anything is neither; work that has not landed is kept under `refs/aura/rescue`.
+/// Remove a story's worktrees and task branches, and the story branch once it is merged or pushed. Refuses what is neither;
+/// what has not landed is kept under `refs/aura/rescue`. Call when the story is completed, or given up.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RemoveWorktree {
@@ -27,11 +27,15 @@ pub struct CleanView {
     /// Refs that keep work which had not landed. `aura rescue` lists and restores them.
     pub rescued: Vec<String>,
     pub message: String,
+    pub summary: String,
+    pub next: String,
 }
 
 impl Op for RemoveWorktree {
     const NAME: &'static str = "remove_worktree";
     const COMMAND: &'static str = "clean";
+    const EFFECT: Effect = Effect::ENDS;
+    const TOOLSET: Toolset = Toolset::Finish;
     type Out = CleanView;
 
     async fn call(self, engine: Engine) -> Result<CleanView> {
@@ -39,15 +43,18 @@ impl Op for RemoveWorktree {
         let cleaned = engine.clean(&story, self.force).await?;
         let story_branch = if cleaned.branches.contains(&story.created.branch) { "is removed" } else { "stays" };
         let (worktrees, branches) = (cleaned.worktrees.len(), cleaned.branches.len());
+        let message = match (worktrees, branches) {
+            (0, 0) => "Nothing was left to remove.".into(),
+            _ => format!("Removed: worktrees {worktrees}, branches {branches}. The story branch {story_branch}."),
+        };
         Ok(CleanView {
             story_id: story.id.to_string(),
             removed_worktrees: cleaned.worktrees.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
             removed_branches: cleaned.branches,
             rescued: cleaned.rescued,
-            message: match (worktrees, branches) {
-                (0, 0) => "Nothing was left to remove.".into(),
-                _ => format!("Removed: worktrees {worktrees}, branches {branches}. The story branch {story_branch}."),
-            },
+            summary: message.clone(),
+            message,
+            next: super::next(&engine.store.story(story.id)?),
         })
     }
 }

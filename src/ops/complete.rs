@@ -1,14 +1,13 @@
 use super::view::{PublishView, StoryStatus};
-use super::{Engine, Op, Result};
+use super::{Effect, Engine, Op, Result, Toolset};
 use crate::domain::Completion;
 use crate::engine::{CompleteRequest, Publish, PullOptions};
 use crate::error::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Complete a story whose tasks have all landed: bring the base in, verify exactly the result, squash it to one commit,
-/// push it and open a pull request (or merge it locally, or leave it on its branch). Refuses anything that the gate has not
-/// allowed. Can be repeated: it goes on where it stopped.
+/// Complete a story: bring the base in, verify exactly the result, squash it to one commit, push it, open a pull request.
+/// Call when isComplete is true; refuses what the gate has not allowed. Can be repeated. Next: remove_worktree.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CompleteStory {
@@ -18,6 +17,7 @@ pub struct CompleteStory {
     pub story_id: String,
     /// `auto`, `branch` (leave it on the story branch), `merge` (move the base branch to it) or `push`.
     #[arg(long, value_parser = ["auto", "branch", "merge", "push"])]
+    #[schemars(extend("enum" = ["auto", "branch", "merge", "push", null]))]
     pub publish: Option<String>,
     /// Remote to push to; default: where the base branch is pushed, else `origin`.
     #[arg(long)]
@@ -69,11 +69,15 @@ pub struct CompleteView {
     /// True when the gate's checks passed on exactly what was published; null when the repository has no checks.
     pub verification_passed: Option<bool>,
     pub message: String,
+    pub summary: String,
+    pub next: String,
 }
 
 impl Op for CompleteStory {
     const NAME: &'static str = "complete_story";
     const COMMAND: &'static str = "complete";
+    const EFFECT: Effect = Effect::PUBLISHES;
+    const TOOLSET: Toolset = Toolset::Finish;
     type Out = CompleteView;
 
     async fn call(self, engine: Engine) -> Result<CompleteView> {
@@ -118,9 +122,23 @@ impl Op for CompleteStory {
                 crate::domain::Verdict::Ungated => None,
             }),
             message: message(published.as_ref(), pull_request_url.as_deref()),
+            summary: summary(published.as_ref()),
+            next: super::next(&story),
             published,
         })
     }
+}
+
+/// The message without names that a repository gave.
+fn summary(published: Option<&PublishView>) -> String {
+    match published.map(|published| published.how) {
+        None => "The story is being completed.",
+        Some("merged") => "Completed: the verified commit is merged into the base branch.",
+        Some("pushed") => "Completed: the verified commit is pushed.",
+        Some("pullRequest") => "Completed: the verified commit is pushed, and its pull request is open.",
+        Some(_) => "Completed: the verified commit is on the story branch.",
+    }
+    .into()
 }
 
 fn message(published: Option<&PublishView>, url: Option<&str>) -> String {

@@ -1,15 +1,16 @@
 use super::view::StoryView;
-use super::{Engine, Op, Result};
+use super::{Effect, Engine, Op, Result, Toolset};
 use crate::engine::CreateRequest;
 use crate::error::Error;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Longest path of a repository.
 const PATH_BYTES_MAX: usize = 4096;
 
-/// Create a story: a branch and a worktree of its own beside the repository. Next: analyze it, or decompose it at once.
+/// Create a story: one piece of development work, with a branch and a worktree of its own beside the repository. Call this
+/// first. Next: decompose_story (analyze_story before it where a model should know the code).
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateStory {
@@ -20,7 +21,7 @@ pub struct CreateStory {
     /// Details: context, wishes, limits. Headings or a list become tasks with the `outline` planner.
     #[arg(short, long, allow_hyphen_values = true)]
     pub description: Option<String>,
-    /// Path of the git repository (or any folder in it). The CLI's default is the current folder.
+    /// Path of the git repository, or of any folder in it. The command line's default is the current folder.
     #[arg(short, long, value_name = "PATH")]
     #[serde(alias = "repository")]
     pub repository_path: Option<PathBuf>,
@@ -41,12 +42,23 @@ pub struct CreateStory {
     pub issue_url: Option<String>,
 }
 
+/// A new story.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CreateView {
+    #[serde(flatten)]
+    pub story: StoryView,
+    pub summary: String,
+    pub next: String,
+}
+
 impl Op for CreateStory {
     const NAME: &'static str = "create_story";
     const COMMAND: &'static str = "new";
-    type Out = StoryView;
+    const EFFECT: Effect = Effect::ADDS;
+    const TOOLSET: Toolset = Toolset::Plan;
+    type Out = CreateView;
 
-    async fn call(self, engine: Engine) -> Result<StoryView> {
+    async fn call(self, engine: Engine) -> Result<CreateView> {
         let repository = self
             .repository_path
             .ok_or_else(|| Error::invalid("create a story: `repositoryPath` is missing").hint("give the path of a git repository"))?;
@@ -84,6 +96,7 @@ impl Op for CreateStory {
         let story = tokio::task::spawn_blocking(move || engine.create(request))
             .await
             .map_err(|e| Error::internal("create a story").because(e))??;
-        Ok(StoryView::of(&story))
+        let summary = "Created, with a branch and a worktree of its own.".into();
+        Ok(CreateView { story: StoryView::of(&story), summary, next: super::next(&story) })
     }
 }

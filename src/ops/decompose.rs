@@ -1,5 +1,5 @@
 use super::view::{Form, TaskView};
-use super::{Engine, Op, Result};
+use super::{Effect, Engine, Op, Result, Toolset};
 use crate::domain::TaskDraft;
 use crate::engine::DecomposeRequest;
 use crate::error::Error;
@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 /// Largest file with a plan.
 const PLAN_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
-/// Decompose a story into tasks with dependencies; waves are computed. Give `tasks` to use a plan of your own. A plan
-/// that has not run may be replaced. Next: run it.
+/// Decompose a story into tasks with dependencies; waves are computed. Call after create_story. Give `tasks` to use a plan of
+/// your own. A plan that has not run may be replaced. Next: run_wave.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DecomposeStory {
@@ -23,6 +23,7 @@ pub struct DecomposeStory {
     pub story_id: String,
     /// Most agents at once, 1 to 256 (default 4).
     #[arg(short = 'n', long)]
+    #[schemars(range(min = 1, max = 256))]
     pub max_parallelism: Option<u32>,
     /// Whether to plan test tasks (default true).
     #[arg(long, value_name = "BOOL")]
@@ -30,6 +31,9 @@ pub struct DecomposeStory {
     /// Who plans: `copilot`, `openai`, `outline` or a planner of aura.toml.
     #[arg(long)]
     pub planner: Option<String>,
+    /// Whole prompts in the answer (default true; false leaves them out).
+    #[arg(long, value_name = "BOOL")]
+    pub detailed: Option<bool>,
     /// A plan of your own: tasks with `id`, `title`, `description` (the agent's prompt), `dependsOn`, `files`.
     #[arg(skip)]
     pub tasks: Option<Vec<TaskInput>>,
@@ -74,6 +78,8 @@ pub struct PlanView {
     pub max_parallelism: u32,
     /// Orders that were added because two tasks claim the same file.
     pub added_orders: Vec<AddedOrderView>,
+    pub summary: String,
+    pub next: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -86,10 +92,13 @@ pub struct AddedOrderView {
 impl Op for DecomposeStory {
     const NAME: &'static str = "decompose_story";
     const COMMAND: &'static str = "decompose";
+    const EFFECT: Effect = Effect::ASKS_A_MODEL;
+    const TOOLSET: Toolset = Toolset::Plan;
     type Out = PlanView;
 
     async fn call(self, engine: Engine) -> Result<PlanView> {
         let story = super::story(&engine, &self.story_id)?;
+        let form = Form::of(self.detailed.unwrap_or(true));
         let tasks = match (self.tasks, &self.plan) {
             (Some(tasks), _) => Some(tasks),
             (None, Some(path)) => Some(read_plan(path)?),
@@ -111,10 +120,12 @@ impl Op for DecomposeStory {
         Ok(PlanView {
             story_id: story.id.to_string(),
             planner: origin.planner.clone(),
-            tasks: story.tasks.iter().map(|task| TaskView::of(task, Form::Detailed)).collect(),
+            tasks: story.tasks.iter().map(|task| TaskView::of(task, form)).collect(),
             wave_count: story.wave_count(),
             max_parallelism: story.max_parallelism,
             added_orders: origin.added_orders.iter().map(order).collect(),
+            summary: format!("{} tasks in {} waves, at most {} at once.", story.tasks.len(), story.wave_count(), story.max_parallelism),
+            next: super::next(&story),
         })
     }
 }

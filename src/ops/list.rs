@@ -1,19 +1,22 @@
-use super::view::{StoryStatus, StoryView};
-use super::{Engine, Op, Result};
+use super::view::{StoryStatus, StoryView, start_of};
+use super::{Effect, Engine, Op, Result, Toolset};
 use crate::error::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+/// Most of a description in a list; get_story shows the whole.
+const DESCRIPTION_CHARS: usize = 200;
 /// Most stories that one list shows.
 const LIMIT_MAX: usize = 1000;
 
-/// List stories, newest first.
+/// List stories, newest first. Call to find the id of a story. Next: get_orchestrator_status.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListStories {
-    /// Only stories with this status: Created, Analyzing, Analyzed, Planning, Planned, Executing, Completed, Failed or Cancelled.
+    /// Only stories with this status, for example `Planned` or `Executing`.
     #[arg(long)]
+    #[schemars(extend("enum" = ["Created", "Analyzing", "Analyzed", "Planning", "Planned", "Executing", "Completed", "Failed", "Cancelled", null]))]
     pub status: Option<String>,
     /// Only stories of this repository.
     #[arg(short, long, value_name = "PATH")]
@@ -28,11 +31,15 @@ pub struct ListStories {
 pub struct StoryList {
     pub count: usize,
     pub stories: Vec<StoryView>,
+    pub summary: String,
+    pub next: String,
 }
 
 impl Op for ListStories {
     const NAME: &'static str = "list_stories";
     const COMMAND: &'static str = "list";
+    const EFFECT: Effect = Effect::READS;
+    const TOOLSET: Toolset = Toolset::Plan;
     type Out = StoryList;
 
     async fn call(self, engine: Engine) -> Result<StoryList> {
@@ -43,8 +50,18 @@ impl Op for ListStories {
             status.is_none_or(|status| story.status == status) && repository.as_ref().is_none_or(|root| story.repository_path == *root)
         };
         let all = engine.store.stories(LIMIT_MAX)?;
-        let stories: Vec<StoryView> = all.iter().map(StoryView::of).filter(wanted).take(limit).collect();
-        Ok(StoryList { count: stories.len(), stories })
+        let mut stories: Vec<StoryView> = all.iter().map(StoryView::of).filter(wanted).take(limit).collect();
+        let (summary, next) = match stories.as_slice() {
+            [] => ("No story was found.".into(), super::view::next("create_story", "title and repositoryPath", "aura new")),
+            found => (
+                format!("{} of {} stories, newest first.", found.len(), all.len()),
+                super::view::next("get_orchestrator_status", "the shortId of a story as storyId", "aura status"),
+            ),
+        };
+        for story in &mut stories {
+            story.description = start_of(&story.description, DESCRIPTION_CHARS);
+        }
+        Ok(StoryList { count: stories.len(), stories, summary, next })
     }
 }
 

@@ -13,17 +13,20 @@ mod decompose;
 pub mod follow;
 mod list;
 mod output;
+mod plain;
 mod retry;
 mod run;
 mod show;
 mod status;
 pub mod view;
+mod wait;
 
 pub use cancel::CancelRun;
 pub use create::CreateStory;
 pub use output::{Attempt as AttemptView, TaskOutput};
 pub use run::{RunView, RunWave, Watchdog, run_result, wait_for_run};
 pub use status::{GetOrchestratorStatus, StatusView};
+pub use wait::{WAIT_SECONDS, WAIT_SECONDS_MAX};
 
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
@@ -39,6 +42,10 @@ trait Op: Args + DeserializeOwned + JsonSchema + Send + 'static {
     const NAME: &'static str;
     /// Name of the CLI command.
     const COMMAND: &'static str;
+    /// What a call may do to the world. Hosts ask people by this.
+    const EFFECT: Effect;
+    /// The part of the job that it belongs to.
+    const TOOLSET: Toolset;
     type Out: Serialize + JsonSchema + Send;
     fn call(self, engine: Engine) -> impl Future<Output = Result<Self::Out>> + Send;
     /// Exit code of the CLI for an answer: 0, or 1 for a good answer with bad news.
@@ -55,10 +62,64 @@ pub struct Answer {
 
 type Reply = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
 
+/// What a call may do to the world: said truthfully, because hosts let people decide by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// Changes nothing at all.
+    pub read_only: bool,
+    /// May remove or replace something.
+    pub destructive: bool,
+    /// Calling again with the same arguments adds nothing.
+    pub idempotent: bool,
+    /// Reaches beyond this machine: models, remotes.
+    pub open_world: bool,
+}
+
+impl Effect {
+    const READS: Effect = Effect { read_only: true, destructive: false, idempotent: true, open_world: false };
+    const ADDS: Effect = Effect { read_only: false, destructive: false, idempotent: false, open_world: false };
+    const ASKS_A_MODEL: Effect = Effect { open_world: true, ..Effect::ADDS };
+    /// Agents may do anything that their user may.
+    const RUNS_AGENTS: Effect = Effect { destructive: true, open_world: true, ..Effect::ADDS };
+    const PUBLISHES: Effect = Effect { idempotent: true, ..Effect::RUNS_AGENTS };
+    const ENDS: Effect = Effect { read_only: false, destructive: true, idempotent: true, open_world: false };
+}
+
+/// Which part of the job a verb belongs to: a door may offer only some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Toolset {
+    Plan,
+    Run,
+    Finish,
+}
+
+impl Toolset {
+    pub const ALL: [Toolset; 3] = [Toolset::Plan, Toolset::Run, Toolset::Finish];
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Toolset::Plan => "plan",
+            Toolset::Run => "run",
+            Toolset::Finish => "finish",
+        }
+    }
+}
+
+/// Names that tools once had, or that are likely to be guessed. Answered, but not listed.
+pub const ALIASES: &[(&str, &str)] = &[
+    ("get_story_status", "get_orchestrator_status"),
+    ("wait_for_run", "wait_for_wave"),
+    ("cancel_wave", "cancel_run"),
+    ("run_story", "run_wave"),
+];
+
 /// A verb as the doors see it.
 pub struct Verb {
     pub name: &'static str,
     pub command: &'static str,
+    pub effect: Effect,
+    pub toolset: Toolset,
     pub input: fn() -> Schema,
     pub output: fn() -> Schema,
     pub clap: fn() -> Command,
@@ -74,6 +135,7 @@ pub const VERBS: &[Verb] = &[
     verb::<analyze::AnalyzeStory>(),
     verb::<decompose::DecomposeStory>(),
     verb::<run::RunWave>(),
+    verb::<wait::WaitForWave>(),
     verb::<status::GetOrchestratorStatus>(),
     verb::<output::GetTaskOutput>(),
     verb::<retry::RetryTask>(),
@@ -86,6 +148,8 @@ const fn verb<O: Op>() -> Verb {
     Verb {
         name: O::NAME,
         command: O::COMMAND,
+        effect: O::EFFECT,
+        toolset: O::TOOLSET,
         input: schema::<O>,
         output: schema::<O::Out>,
         clap: || O::augment_args(Command::new(O::COMMAND)),
@@ -102,18 +166,30 @@ fn reply<O: Op>(engine: Engine, op: Result<O>) -> Reply {
     Box::pin(async move {
         let out = op?.call(engine).await?;
         let exit_code = O::exit_code(&out);
-        let value = serde_json::to_value(out).map_err(|e| Error::internal("encode an answer").because(e))?;
-        Ok(Answer { value, exit_code })
+        Ok(Answer { value: encode(&out)?, exit_code })
     })
+}
+
+/// A view as JSON, without anything that could move a cursor.
+fn encode(view: &impl Serialize) -> Result<Value> {
+    let mut value = serde_json::to_value(view).map_err(|e| Error::internal("encode an answer").because(e))?;
+    plain::clean(&mut value);
+    Ok(value)
 }
 
 /// The verb of that tool or command name.
 pub fn find(name: &str) -> Result<&'static Verb> {
+    let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, now)| now);
     VERBS.iter().find(|verb| verb.name == name || verb.command == name).ok_or_else(|| {
         let known: Vec<&str> = VERBS.iter().map(|verb| verb.name).collect();
         Error::new(Code::NotFound, format!("no tool `{}`", name.escape_debug().take(60).collect::<String>()))
             .hint(format!("known tools: {}", known.join(", ")))
     })
+}
+
+/// What to do next with a story that nobody drives at this moment.
+fn next(story: &crate::domain::Story) -> String {
+    status::next(story, true)
 }
 
 /// The story that a caller means: an id, the start of one, or `latest`.
@@ -150,6 +226,23 @@ pub struct Position {
 pub fn position(engine: &Engine, id: &str) -> Result<Position> {
     let story = story(engine, id)?;
     Ok(Position { seq: story.seq, run: story.run.as_ref().map(|run| run.since) })
+}
+
+/// The whole id of the story that a caller means.
+pub fn story_id(engine: &Engine, id: &str) -> Result<String> {
+    Ok(story(engine, id)?.id.to_string())
+}
+
+/// The task whose worktree a folder lies in: whoever works there is its agent.
+pub fn task_at(engine: &Engine, folder: &std::path::Path) -> Result<Option<String>> {
+    if !folder.components().any(|part| part.as_os_str() == crate::engine::TASKS) {
+        return Ok(None);
+    }
+    let task = |story: &crate::domain::Story| {
+        let rest = folder.strip_prefix(std::path::Path::new(&story.created.root).join(crate::engine::TASKS)).ok()?;
+        Some(rest.components().next()?.as_os_str().to_string_lossy().into_owned())
+    };
+    Ok(engine.store.stories(usize::MAX >> 1)?.iter().find_map(task))
 }
 
 /// Titles of a story's tasks by id.

@@ -1,10 +1,10 @@
 use super::view::{Form, TaskView};
-use super::{Engine, Op, Result};
+use super::{Effect, Engine, Op, Result, Toolset};
 use crate::error::Error;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-/// Give a failed or skipped task one more chance: it is pending again. Next: run the story.
+/// Give a failed or skipped task one more chance: it is pending again. Call after get_task_output has shown why. Next: run_wave.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RetryTask {
@@ -17,16 +17,31 @@ pub struct RetryTask {
     pub task_id: String,
 }
 
+/// A task that is pending again.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RetryView {
+    pub story_id: String,
+    #[serde(flatten)]
+    pub task: TaskView,
+    pub summary: String,
+    pub next: String,
+}
+
 impl Op for RetryTask {
     const NAME: &'static str = "retry_task";
     const COMMAND: &'static str = "retry";
-    type Out = TaskView;
+    const EFFECT: Effect = Effect::ADDS;
+    const TOOLSET: Toolset = Toolset::Run;
+    type Out = RetryView;
 
-    async fn call(self, engine: Engine) -> Result<TaskView> {
+    async fn call(self, engine: Engine) -> Result<RetryView> {
         let story = super::story(&engine, &self.story_id)?;
         let id = engine.task_id(&story, &self.task_id)?;
         let story = engine.retry(&story, &self.task_id)?;
         let task = story.task(&id).ok_or_else(|| Error::internal("a retried task is gone"))?;
-        Ok(TaskView::of(task, Form::Detailed))
+        let summary = format!("{id} is pending again.");
+        let next = super::next(&story);
+        Ok(RetryView { story_id: story.id.to_string(), task: TaskView::of(task, Form::Detailed), summary, next })
     }
 }

@@ -1,5 +1,5 @@
 use super::view::{Form, GateView, OrchestratorStatus, TaskStatus, TaskView, trouble};
-use super::{Engine, Op, Result};
+use super::{Effect, Engine, Op, Result, Toolset};
 use crate::domain::{Event, Mode, RunId, RunOutcome, Scope, StopReason, Story, StoryId};
 use crate::engine::RunRequest;
 use crate::error::{Code, Error};
@@ -13,8 +13,8 @@ const DRIVER_CHECK: Duration = Duration::from_secs(2);
 /// How many dead drivers one reader replaces.
 const DRIVERS_MAX: u32 = 5;
 
-/// Run the next wave of a story (or all that is left) on parallel agents, with its gate. Answers at once with a handle
-/// unless told to wait; asked again while running, it joins the run. Next: follow the status until it is complete.
+/// Run the next wave of a story (or all that is left) on parallel agents, then build and test. Call after decompose_story, and
+/// for each wave. Answers at once; the run goes on by itself. Asked again while running, it joins. Next: wait_for_wave.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunWave {
@@ -29,11 +29,13 @@ pub struct RunWave {
     /// `flow`: a task starts when its dependencies have landed; `waves`: a barrier and a gate after each wave. Default:
     /// `flow` with `all`, else `waves`.
     #[arg(long, value_parser = ["flow", "waves"])]
+    #[schemars(extend("enum" = ["flow", "waves", null]))]
     pub mode: Option<String>,
     /// Most agents at once, 1 to 256; default: as planned.
     #[arg(short = 'n', long)]
+    #[schemars(range(min = 1, max = 256))]
     pub max_parallelism: Option<u32>,
-    /// Seconds to wait for the end of the run; 0 answers at once (default 0; the CLI waits unless `--detach`).
+    /// Seconds to wait for the end of the run (default 0: answer at once; the CLI waits unless `--detach`).
     #[arg(skip)]
     pub wait_seconds: Option<u64>,
 }
@@ -65,6 +67,7 @@ pub struct RunView {
     pub outcome: Option<&'static str>,
     /// Why it was stopped: `needsLogin`, `quota`, `policy`, `unavailable` or `environment`.
     pub stop_reason: Option<&'static str>,
+    pub summary: String,
     pub next: String,
 }
 
@@ -80,9 +83,12 @@ pub struct TaskBrief {
 impl Op for RunWave {
     const NAME: &'static str = "run_wave";
     const COMMAND: &'static str = "run";
+    const EFFECT: Effect = Effect::RUNS_AGENTS;
+    const TOOLSET: Toolset = Toolset::Run;
     type Out = RunView;
 
     async fn call(self, engine: Engine) -> Result<RunView> {
+        engine.refuse_inside_attempt()?;
         let story = super::story(&engine, &self.story_id)?;
         let mode = match self.mode.as_deref() {
             Some("flow") => Mode::Flow,
@@ -112,7 +118,14 @@ impl Op for RunWave {
     }
 
     fn exit_code(view: &RunView) -> u8 {
-        match (view.outcome, view.stop_reason) {
+        RunWave::code(view.outcome, view.stop_reason)
+    }
+}
+
+impl RunWave {
+    /// Exit code for how a run ended.
+    pub(super) fn code(outcome: Option<&str>, stop_reason: Option<&str>) -> u8 {
+        match (outcome, stop_reason) {
             (_, Some("needsLogin" | "quota" | "policy")) => 5,
             (_, Some(_)) => 6,
             (Some("failed" | "cancelled"), None) => 1,
@@ -127,8 +140,7 @@ pub fn run_result(engine: &Engine, story: &str, run: &str) -> Result<super::Answ
     let run = run.parse().map(RunId).map_err(|_| Error::invalid(format!("`{}` is not the id of a run", run.escape_debug())))?;
     let view = RunView::of(engine, &story, Some(run), true);
     let exit_code = RunWave::exit_code(&view);
-    let value = serde_json::to_value(view).map_err(|e| Error::internal("encode an answer").because(e))?;
-    Ok(super::Answer { value, exit_code })
+    Ok(super::Answer { value: super::encode(&view)?, exit_code })
 }
 
 /// Keeps a run driven: a driver that died is replaced, but not for ever.
@@ -216,10 +228,11 @@ impl RunView {
             started_tasks: briefs(&|_| true),
             completed_tasks: briefs(&|view| view.status == TaskStatus::Completed),
             failed_tasks: briefs(&|view| matches!(view.status, TaskStatus::Failed | TaskStatus::Skipped)),
-            gate_result: whole.gate_result,
+            gate_result: story.gates.last.as_ref().map(|report| GateView::of(report, story.gates.last_wave, Form::Detailed)),
             error,
             outcome,
             stop_reason,
+            summary: whole.summary,
             next: whole.next,
         }
     }
@@ -241,6 +254,6 @@ fn touched(engine: &Engine, id: StoryId, since: i64) -> Result<BTreeSet<String>>
     Ok(events.iter().filter_map(|recorded| recorded.event.task()).map(ToString::to_string).collect())
 }
 
-fn brief(view: TaskView) -> TaskBrief {
+pub(super) fn brief(view: TaskView) -> TaskBrief {
     TaskBrief { id: view.id, title: view.title, status: view.status, error: view.error }
 }

@@ -1,10 +1,12 @@
-use super::view::{Form, GateView, OrchestratorStatus, StoryStatus, TaskStatus, TaskView, UsageView, trouble};
-use super::{Engine, Op, Result};
+use super::view::{self, Form, GateView, OrchestratorStatus, StoryStatus, TaskStatus, TaskView, UsageView, trouble};
+use super::{Effect, Engine, Op, Result, Toolset};
 use crate::domain::{Completion, Culprit, Story};
+use crate::error::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Show how far a story is: its tasks, what the agents are doing, the last gate, and what to do next.
+/// Show how far a story is: its tasks, what the agents are doing, the last gate. Call to look once; to wait, call
+/// wait_for_wave. Next: what `next` says.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GetOrchestratorStatus {
@@ -12,10 +14,16 @@ pub struct GetOrchestratorStatus {
     #[arg(default_value = "latest", value_name = "STORY")]
     #[serde(alias = "id")]
     pub story_id: String,
-    /// Also the tasks' prompts and the agents' last words.
+    /// Also the tasks' prompts, sessions and commits, the agents' last words, and all of a red gate's output.
     #[arg(long)]
     #[serde(default)]
     pub detailed: bool,
+    /// Most tasks to show (default: all).
+    #[arg(long)]
+    pub limit: Option<u32>,
+    /// `nextCursor` of the last answer: the tasks after it.
+    #[arg(long)]
+    pub cursor: Option<String>,
 }
 
 /// How far a story is.
@@ -33,6 +41,8 @@ pub struct StatusView {
     pub waiting_for_gate: bool,
     pub run: Option<RunState>,
     pub tasks: Vec<TaskView>,
+    /// Give it as `cursor` to see the tasks after these; null when these are the last.
+    pub next_cursor: Option<String>,
     pub gate_result: Option<GateView>,
     /// Who turned the gate red, while it is not repaired.
     pub red: Option<RedView>,
@@ -40,7 +50,7 @@ pub struct StatusView {
     pub error: Option<String>,
     /// One sentence for people.
     pub summary: String,
-    /// What to do next, as a command.
+    /// What to do next: the tool to call, and the command to type.
     pub next: String,
     /// Position in the event log that this status reflects.
     pub seq: i64,
@@ -77,12 +87,16 @@ pub struct RedView {
 impl Op for GetOrchestratorStatus {
     const NAME: &'static str = "get_orchestrator_status";
     const COMMAND: &'static str = "status";
+    const EFFECT: Effect = Effect::READS;
+    const TOOLSET: Toolset = Toolset::Run;
     type Out = StatusView;
 
     async fn call(self, engine: Engine) -> Result<StatusView> {
         let story = super::story(&engine, &self.story_id)?;
         let driven = story.run.is_some() && engine.is_driven(story.id)?;
-        Ok(StatusView::of(&story, driven, if self.detailed { Form::Detailed } else { Form::Concise }))
+        let mut view = StatusView::of(&story, driven, Form::of(self.detailed));
+        view.page(self.cursor.as_deref(), self.limit)?;
+        Ok(view)
     }
 }
 
@@ -101,7 +115,8 @@ impl StatusView {
             is_complete: story.is_complete(),
             waiting_for_gate: status == OrchestratorStatus::WaitingForGate,
             run: run_state(story, driven, &tasks),
-            gate_result: story.gates.last.as_ref().map(|report| GateView::of(report, story.gates.last_wave)),
+            next_cursor: None,
+            gate_result: story.gates.last.as_ref().map(|report| GateView::of(report, story.gates.last_wave, form)),
             red: story.gates.red.as_ref().map(red_view),
             usage: UsageView::of(&story.usage()),
             error: trouble(story),
@@ -110,6 +125,24 @@ impl StatusView {
             seq: story.seq,
             tasks,
         }
+    }
+
+    /// Leaves the tasks after one, and not more than so many.
+    fn page(&mut self, cursor: Option<&str>, limit: Option<u32>) -> Result<()> {
+        if let Some(after) = cursor {
+            let Some(at) = self.tasks.iter().position(|task| task.id == after) else {
+                let shown: String = after.chars().take(60).collect();
+                return Err(Error::invalid(format!("show the status: `cursor` is `{}`, which is no task of it", shown.escape_debug()))
+                    .hint("give the `nextCursor` of an earlier answer, or leave it out to begin with the first task"));
+            };
+            self.tasks.drain(..=at);
+        }
+        let limit = limit.map_or(usize::MAX, |limit| limit.max(1) as usize);
+        if self.tasks.len() > limit {
+            self.tasks.truncate(limit);
+            self.next_cursor = self.tasks.last().map(|task| task.id.clone());
+        }
+        Ok(())
     }
 }
 
@@ -145,7 +178,7 @@ fn red_view(red: &crate::domain::Red) -> RedView {
     RedView { commit: red.commit.to_string(), culprit, why, repairs: red.repairs }
 }
 
-fn summary(story: &Story, tasks: &[TaskView]) -> String {
+pub(super) fn summary(story: &Story, tasks: &[TaskView]) -> String {
     let count = |status| tasks.iter().filter(|task| task.status == status).count();
     if tasks.is_empty() {
         return "The story has no plan yet.".into();
@@ -165,17 +198,31 @@ fn summary(story: &Story, tasks: &[TaskView]) -> String {
     text + "."
 }
 
-fn next(story: &Story, driven: bool) -> String {
+/// What a model or a person does next. Holds ids only: what agents or repositories say never gets here.
+pub(super) fn next(story: &Story, driven: bool) -> String {
     let id = story.id.short();
+    let story_id = format!("storyId {id}");
+    let call = |tool: &str, command: &str| view::next(tool, &story_id, &format!("aura {command} {id}"));
     if story.run.is_some() {
-        return if driven { format!("aura watch {id}") } else { format!("aura run {id}") };
+        return if driven { call("wait_for_wave", "watch") } else { call("run_wave", "run") };
     }
+    if story.planning || story.analyzing {
+        return call("get_story", "show");
+    }
+    let failed = story.tasks.iter().find(|task| matches!(TaskStatus::of(task), TaskStatus::Failed));
     match (story.orchestrator_status(), &story.completion) {
-        (_, Completion::Done { .. }) if story.worktrees_removed => "nothing".into(),
-        (_, Completion::Done { .. }) => format!("aura clean {id}"),
-        (OrchestratorStatus::NotDecomposed, _) => format!("aura decompose {id}"),
-        (OrchestratorStatus::Completed, _) => format!("aura complete {id}"),
-        (OrchestratorStatus::Decomposed | OrchestratorStatus::Failed, _) => format!("aura run {id} --all"),
-        (OrchestratorStatus::Running | OrchestratorStatus::WaitingForGate, _) => format!("aura watch {id}"),
+        (_, Completion::Done { .. }) if story.worktrees_removed => "Nothing is left to do.".into(),
+        (_, Completion::Done { .. }) => call("remove_worktree", "clean"),
+        (OrchestratorStatus::NotDecomposed, _) => call("decompose_story", "decompose"),
+        (OrchestratorStatus::Completed, _) => call("complete_story", "complete"),
+        (OrchestratorStatus::Failed, _) if failed.is_some() => {
+            let task = failed.map(|task| task.id().to_string()).unwrap_or_default();
+            let look = format!("Call get_task_output with storyId {id}, taskId {task} to see why, then try again. ");
+            look + &view::next("run_wave", &format!("{story_id}, all true"), &format!("aura run {id} --all"))
+        }
+        (OrchestratorStatus::Decomposed | OrchestratorStatus::Failed, _) => {
+            view::next("run_wave", &format!("{story_id}, all true"), &format!("aura run {id} --all"))
+        }
+        (OrchestratorStatus::Running | OrchestratorStatus::WaitingForGate, _) => call("wait_for_wave", "watch"),
     }
 }

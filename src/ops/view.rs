@@ -7,6 +7,13 @@ use serde::Serialize;
 
 pub use crate::domain::{OrchestratorStatus, StoryStatus};
 
+/// Lengths in the concise form: twenty tasks are to fit into what a model reads at once.
+const TITLE_CHARS: usize = 60;
+const ACTIVITY_CHARS: usize = 60;
+const ERROR_CHARS: usize = 80;
+const OUTPUT_CHARS: usize = 700;
+const OUTSIDE_MAX: usize = 3;
+
 /// Wire value of a task's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum TaskStatus {
@@ -116,30 +123,40 @@ pub(super) fn trouble(story: &Story) -> Option<String> {
 pub struct TaskView {
     pub id: String,
     pub title: String,
-    /// The agent's prompt; left out of the concise form.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
     pub wave: u32,
     pub depends_on: Vec<String>,
-    pub files: Vec<String>,
-    pub agent: Option<String>,
     pub status: TaskStatus,
     /// What is going on in this status: `waiting`, `working`, `landing`, `resolving`, `repairing`, `landed`, `failed`, `skipped`.
     pub phase: &'static str,
     pub attempts: u32,
-    pub agent_session_id: Option<String>,
-    /// Commit on the story branch that holds its work.
-    pub commit: Option<String>,
     /// What the agent is doing now (untrusted text).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activity: Option<String>,
+    /// May quote an agent (untrusted text).
+    pub error: Option<String>,
+    /// Files it changed outside what it claimed; the first ones in the concise form.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    pub outside_claim: Vec<String>,
+    /// Left out of the concise form.
+    #[serde(flatten)]
+    pub detail: Option<TaskDetail>,
+}
+
+/// What only the detailed form of a task holds.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskDetail {
+    /// The agent's prompt.
+    pub description: String,
+    pub files: Vec<String>,
+    pub agent: Option<String>,
+    pub agent_session_id: Option<String>,
+    /// Commit on the story branch that holds its work.
+    pub commit: Option<String>,
     /// The agent's own last words (untrusted text).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
-    pub error: Option<String>,
-    /// Files it changed outside what it claimed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub outside_claim: Vec<String>,
     pub started_at: Option<String>,
     pub completed_at: Option<String>,
 }
@@ -151,33 +168,71 @@ pub(super) enum Form {
     Detailed,
 }
 
+impl Form {
+    pub(super) fn of(detailed: bool) -> Form {
+        if detailed { Form::Detailed } else { Form::Concise }
+    }
+}
+
 impl TaskView {
     pub(super) fn of(task: &Task, form: Form) -> TaskView {
-        let detailed = form == Form::Detailed;
         let ended = task.attempts.last().and_then(|attempt| attempt.ended.as_ref());
         let last_error = ended.filter(|end| end.outcome != domain::Outcome::Done).map(|end| end.outcome.sentence());
-        let landed = task.landings.last();
+        let (title, error) = (&task.planned.title, task.error().or(if task.has_landed() { None } else { last_error }));
+        let outside_max = if form == Form::Concise { OUTSIDE_MAX } else { usize::MAX };
+        let concise = |text: &str, chars: usize| if form == Form::Concise { cut(text, chars) } else { text.to_owned() };
         TaskView {
             id: task.id().to_string(),
-            title: task.planned.title.clone(),
-            description: detailed.then(|| task.planned.description.clone()),
+            title: concise(title, TITLE_CHARS),
             wave: task.planned.wave,
             depends_on: task.planned.depends_on.iter().map(ToString::to_string).collect(),
-            files: task.planned.files.clone(),
-            agent: task.planned.agent.clone(),
             status: TaskStatus::of(task),
             phase: phase(task),
             attempts: task.attempts.len() as u32,
+            activity: Some(concise(&task.activity, ACTIVITY_CHARS)).filter(|text| !text.is_empty()),
+            error: error.map(|text| concise(&text, ERROR_CHARS)),
+            outside_claim: task.outside_claim.iter().take(outside_max).map(|path| concise(path, TITLE_CHARS)).collect(),
+            detail: (form == Form::Detailed).then(|| TaskDetail::of(task)),
+        }
+    }
+}
+
+impl TaskDetail {
+    fn of(task: &Task) -> TaskDetail {
+        let landed = task.landings.last();
+        TaskDetail {
+            description: task.planned.description.clone(),
+            files: task.planned.files.clone(),
+            agent: task.planned.agent.clone(),
             agent_session_id: task.attempts.last().map(|attempt| attempt.session.to_string()),
             commit: landed.map(|landing| landing.commit.to_string()),
-            activity: Some(task.activity.clone()).filter(|text| !text.is_empty()),
-            output: if detailed { task.summary().map(str::to_owned) } else { None },
-            error: task.error().or(if task.has_landed() { None } else { last_error }),
-            outside_claim: task.outside_claim.clone(),
+            output: task.summary().map(str::to_owned),
             started_at: task.attempts.first().map(|attempt| attempt.started_at.to_string()),
             completed_at: landed.map(|landing| landing.at.to_string()),
         }
     }
+}
+
+/// The first characters of a text.
+pub(super) fn start_of(text: &str, chars: usize) -> String {
+    if text.chars().count() <= chars { text.to_owned() } else { text.chars().take(chars).chain(['…']).collect() }
+}
+
+/// The last characters of a text.
+fn end_of(text: &str, chars: usize) -> String {
+    let count = text.chars().count();
+    if count <= chars { text.to_owned() } else { ['…'].into_iter().chain(text.chars().skip(count - chars)).collect() }
+}
+
+/// One printable line of at most so many characters.
+pub(super) fn cut(text: &str, chars: usize) -> String {
+    let flat: String = text.chars().take(chars + 1).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if flat.chars().count() <= chars { flat } else { flat.chars().take(chars - 1).chain(['…']).collect() }
+}
+
+/// What to do next: the tool to call, and the command to type for whoever sits at a terminal. Holds only ids.
+pub(super) fn next(tool: &str, args: &str, command: &str) -> String {
+    format!("Call {tool} with {args} (or type: {command}).")
 }
 
 fn phase(task: &Task) -> &'static str {
@@ -231,7 +286,7 @@ pub struct CheckView {
 }
 
 impl GateView {
-    pub(super) fn of(report: &GateReport, wave: u32) -> GateView {
+    pub(super) fn of(report: &GateReport, wave: u32, form: Form) -> GateView {
         let (tests_passed, tests_failed) = report.tests();
         let failing = report.failing();
         GateView {
@@ -251,7 +306,7 @@ impl GateView {
             tests_passed,
             tests_failed,
             error: failing.map(|check| format!("`{}` {}", check.name, sentence(&check.end))),
-            checks: report.checks.iter().map(check_view).collect(),
+            checks: report.checks.iter().map(|check| check_view(check, form)).collect(),
         }
     }
 }
@@ -263,7 +318,7 @@ fn kind(kind: domain::CheckKind) -> &'static str {
     }
 }
 
-fn check_view(check: &domain::CheckReport) -> CheckView {
+fn check_view(check: &domain::CheckReport, form: Form) -> CheckView {
     let (result, exit_code) = match &check.end {
         CheckEnd::Passed => ("passed", Some(0)),
         CheckEnd::Flaky => ("flaky", Some(0)),
@@ -272,7 +327,11 @@ fn check_view(check: &domain::CheckReport) -> CheckView {
         CheckEnd::Missing { .. } => ("missing", None),
         CheckEnd::NotRun => ("notRun", None),
     };
-    let output = if check.end.is_good() { String::new() } else { check.output.clone() };
+    let output = match form {
+        _ if check.end.is_good() => String::new(),
+        Form::Concise => end_of(&check.output, OUTPUT_CHARS),
+        Form::Detailed => check.output.clone(),
+    };
     CheckView {
         name: check.name.clone(),
         kind: kind(check.kind),

@@ -144,6 +144,8 @@ impl Job {
         BufReader::new(ear).read_line(&mut answer).map_err(ProcError::io("hear from the supervisor"))?;
         match answer.as_str() {
             READY => Ok(job),
+            // It died when the job had begun: that is how the job ended, and whoever waits for it will see.
+            "" if folder.join(PIDS).exists() => Ok(job),
             "" => Err(ProcError::io("start a supervisor")(io::Error::other("it ended without a word"))),
             refusal => Err(ProcError::io("start a supervisor")(io::Error::other(refusal.trim().to_owned()))),
         }

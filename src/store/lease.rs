@@ -109,6 +109,27 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
+/// A secret text in a file that only its owner can read, made by the first who asks.
+///
+/// # Errors
+/// When others can read the file, or it cannot be written.
+pub fn secret(path: &Path, make: impl FnOnce() -> String) -> io::Result<String> {
+    if !path.exists() {
+        private_folder(path.parent().unwrap_or(path))?;
+        let draft = path.with_extension(format!("{}.new", std::process::id()));
+        let written = private_file(&draft).and_then(|mut file| file.write_all(make().as_bytes()));
+        // Whole or not at all, and the first one stays.
+        let placed = written.and_then(|()| std::fs::hard_link(&draft, path));
+        let _ = std::fs::remove_file(&draft);
+        placed.or_else(|error| if path.exists() { Ok(()) } else { Err(error) })?;
+    }
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path)?.permissions()) & 0o077 != 0 {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "others can read it"));
+    }
+    Ok(std::fs::read_to_string(path)?.trim().to_owned())
+}
+
 /// Opens a file for reading and writing, created for its owner only.
 pub(super) fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();

@@ -7,7 +7,7 @@
 mod lease;
 mod tail;
 
-pub use lease::{Lease, LeaseHolder, private_folder};
+pub use lease::{Lease, LeaseHolder, private_folder, secret};
 pub use tail::Tail;
 
 use crate::domain::{Event, Illegal, Recorded, Story, StoryId, Task, TaskId};
@@ -67,7 +67,7 @@ pub struct Store {
 
 struct Inner {
     connection: Connection,
-    /// The story that was appended to last. Used only while the log holds nothing newer: reading the rows of a story of
+    /// The story that was appended to or read last. Used only while the log holds nothing newer: reading the rows of a story of
     /// 200 tasks costs ten times as much as writing one event.
     last: Option<Story>,
 }
@@ -138,11 +138,16 @@ impl Store {
 
     /// The story as of now.
     pub fn story(&self, id: StoryId) -> Result<Story> {
-        let guard = self.lock();
-        let tx = guard.connection.unchecked_transaction().map_err(sql("begin"))?;
-        match &guard.last {
+        let mut guard = self.lock();
+        let Inner { connection, last } = &mut *guard;
+        let tx = connection.unchecked_transaction().map_err(sql("begin"))?;
+        match last {
             Some(story) if story.id == id && is_current(&tx, story)? => Ok(story.clone()),
-            Some(_) | None => load(&tx, id)?.ok_or_else(|| StoreError::NoStory(id.to_string())),
+            Some(_) | None => {
+                let story = load(&tx, id)?.ok_or_else(|| StoreError::NoStory(id.to_string()))?;
+                *last = Some(story.clone());
+                Ok(story)
+            }
         }
     }
 
@@ -154,14 +159,16 @@ impl Store {
             return Err(StoreError::NoStory(text.escape_debug().take(60).collect()));
         }
         let guard = self.lock();
+        // Both are looked up in an index: hosts ask again and again, and there may be thousands of stories.
         let mut query = guard
             .connection
             .prepare_cached(
-                "select id from story where substr(replace(id, '-', ''), 1, length(?1)) = ?1 or substr(short, 1, length(?1)) = ?1
-                 order by id limit 5",
+                "select id from story where id >= ?1 and id < ?1 || 'g'
+                 union select id from story where short >= ?2 and short < ?2 || 'g' order by id limit 5",
             )
             .map_err(sql("find a story"))?;
-        let found: Vec<String> = query.query_map([&digits], |row| row.get(0)).and_then(Iterator::collect).map_err(sql("find a story"))?;
+        let found: Vec<String> =
+            query.query_map([&dashed(&digits), &digits], |row| row.get(0)).and_then(Iterator::collect).map_err(sql("find a story"))?;
         match found.as_slice() {
             [one] => parse_id(one),
             [] => Err(StoreError::NoStory(wanted)),
@@ -249,6 +256,7 @@ fn set_up(connection: &mut Connection, path: &Path) -> Result<i64> {
     connection.pragma_update(None, "synchronous", "full").map_err(sql("turn on full synchronisation"))?;
     connection.pragma_update(None, "foreign_keys", "on").map_err(sql("turn on foreign keys"))?;
     if refuse_newer(version(connection)?)? == VERSION {
+        index(connection)?;
         return last_seq(connection);
     }
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql("begin"))?;
@@ -258,7 +266,13 @@ fn set_up(connection: &mut Connection, path: &Path) -> Result<i64> {
         tx.pragma_update(None, "user_version", VERSION).map_err(sql("write the version"))?;
     }
     tx.commit().map_err(sql("commit"))?;
+    index(connection)?;
     last_seq(connection)
+}
+
+/// An index is no change of what the tables mean: an older Aura reads and writes them all the same.
+fn index(connection: &Connection) -> Result<()> {
+    connection.execute_batch("create index if not exists story_short on story (short)").map_err(sql("make an index"))
 }
 
 fn last_seq(connection: &Connection) -> Result<i64> {
@@ -327,6 +341,18 @@ fn load(connection: &Connection, id: StoryId) -> Result<Option<Story>> {
     let tasks: Vec<String> = query.query_map([&id], |row| row.get(0)).and_then(Iterator::collect).map_err(sql("read the tasks"))?;
     story.tasks = tasks.iter().map(|body| serde_json::from_str::<Task>(body)).collect::<Result<_, _>>().map_err(StoreError::Body)?;
     Ok(Some(story))
+}
+
+/// The start of an id as it is written: with dashes.
+fn dashed(digits: &str) -> String {
+    let mut text = String::with_capacity(36);
+    for (at, digit) in digits.chars().enumerate() {
+        if matches!(at, 8 | 12 | 16 | 20) {
+            text.push('-');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn parse_id(text: &str) -> Result<StoryId> {

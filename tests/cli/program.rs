@@ -6,13 +6,14 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 21] = [
     "new",
     "list",
     "show",
     "analyze",
     "decompose",
     "run",
+    "wait",
     "status",
     "log",
     "retry",
@@ -21,6 +22,7 @@ const COMMANDS: [&str; 19] = [
     "clean",
     "watch",
     "call",
+    "mcp",
     "rescue",
     "doctor",
     "demo",

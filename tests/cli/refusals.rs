@@ -11,6 +11,7 @@ fn about_a_story() -> Vec<(&'static str, &'static str, Value)> {
         ("analyze_story", "analyze", json!({ "factsOnly": true })),
         ("decompose_story", "decompose", json!({})),
         ("run_wave", "run", json!({})),
+        ("wait_for_wave", "wait", json!({})),
         ("get_orchestrator_status", "status", json!({})),
         ("get_task_output", "log", json!({ "taskId": "task-1" })),
         ("retry_task", "retry", json!({ "taskId": "task-1" })),

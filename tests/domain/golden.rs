@@ -1,8 +1,8 @@
 //! Events are for ever: what was written once is read by every later version.
 
+use crate::facts::{accepted, created};
 use crate::refusals::{RUN, plan_accepted, run_requested};
 use crate::rules::{id, oid};
-use crate::world::{accepted, created};
 use aura::domain::*;
 use std::collections::BTreeSet;
 use uuid::Uuid;

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::needless_pass_by_value, clippy::format_push_string, clippy::format_collect)]
 #![allow(clippy::large_stack_arrays)]
 
+mod facts;
 mod golden;
 mod refusals;
 mod rules;

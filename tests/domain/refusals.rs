@@ -1,7 +1,7 @@
 //! What cannot be: the events that a story refuses, and the picture of those that a task takes.
 
+use crate::facts::{accepted, created, ended, started};
 use crate::rules::{id, oid, plan_of};
-use crate::world::{accepted, created, ended, started};
 use aura::domain::*;
 use jiff::Timestamp;
 use uuid::Uuid;

@@ -1,7 +1,8 @@
 //! A world without I/O: it does what `next` asks for, by rules that are decided beforehand, and holds every event
 //! against what a user must be able to rely on. Everything random comes from one seed, so each failure repeats.
 
-use crate::rules::{Rules, hash, number_of, oid};
+use crate::facts::{accepted, created, ended, started};
+use crate::rules::{Rules, hash, oid};
 use aura::domain::*;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ impl Content {
 #[derive(Clone, Debug)]
 enum Job {
     Attempt(TaskId),
+    Prepare(TaskId),
     Land(Landable),
     Gate { commit: Oid, tree: Oid, wave: u32, begun: bool },
     Culprit { bad: Oid },
@@ -49,6 +51,8 @@ pub struct World {
     order: Vec<TaskId>,
     allowed: Vec<Content>,
     in_flight: InFlight,
+    /// Tasks whose agent has ended, and nobody has written down how.
+    over: BTreeSet<TaskId>,
     jobs: Vec<Job>,
     wait: Option<Timestamp>,
     now: Timestamp,
@@ -70,6 +74,7 @@ impl World {
             steps: 0,
             crashes: BTreeSet::new(),
             peak: 0,
+            over: BTreeSet::new(),
             commits: BTreeMap::from([(oid("base"), Content::default())]),
             merged: BTreeMap::new(),
             order: vec![],
@@ -143,8 +148,18 @@ impl World {
                     let held = self.story.throttle.as_ref().is_some_and(|throttle| self.now < throttle.until);
                     assert!(running || !held, "`{task}` starts before the rate limit is over");
                     assert!(self.in_flight.attempts.insert(task.clone()), "`{task}` is asked for twice");
-                    self.peak = self.peak.max(self.in_flight.attempts.len());
+                    assert!(!self.in_flight.preparing.contains(&task), "`{task}` starts in a worktree that is being made");
+                    self.in_flight.launching.insert(task.clone());
+                    self.peak = self.peak.max(self.in_flight.attempts.len() - self.in_flight.settling.len());
                     self.jobs.push(Job::Attempt(task));
+                }
+                Effect::Prepare { task } => {
+                    assert!(!over, "a worktree for `{task}` is made in a run that is over");
+                    assert!(self.in_flight.launching.is_empty(), "an agent waits while a worktree is made for `{task}`");
+                    assert!(self.story.task(&task).expect("in the plan").attempts.is_empty(), "`{task}` has its worktree");
+                    assert!(!self.in_flight.prepared.contains(&task), "the worktree of `{task}` is made twice");
+                    assert!(self.in_flight.preparing.insert(task.clone()), "the worktree of `{task}` is made twice at once");
+                    self.jobs.push(Job::Prepare(task));
                 }
                 Effect::Land { permit } => {
                     assert!(!std::mem::replace(&mut self.in_flight.landing, true), "two landings at once");
@@ -180,6 +195,7 @@ impl World {
         let mut job = self.jobs.remove(index);
         let goes_on = match &mut job {
             Job::Attempt(task) => self.attempt(task),
+            Job::Prepare(_) => self.roll(2) == 0,
             Job::Land(permit) => self.land(permit),
             Job::Gate { commit, tree, wave, begun } => self.gate(commit, tree, *wave, begun),
             Job::Culprit { bad } => self.culprit(bad),
@@ -188,6 +204,12 @@ impl World {
             (_, true) => self.jobs.push(job),
             (Job::Attempt(task), false) => {
                 self.in_flight.attempts.remove(task);
+                self.in_flight.launching.remove(task);
+                self.in_flight.settling.remove(task);
+            }
+            (Job::Prepare(task), false) => {
+                self.in_flight.preparing.remove(task);
+                self.in_flight.prepared.insert(task.clone());
             }
             (Job::Land(_), false) => self.in_flight.landing = false,
             (Job::Gate { .. }, false) => self.in_flight.gate = false,
@@ -202,6 +224,7 @@ impl World {
                 self.append(&[started(&task, next.clone(), self.story.tip.commit.clone())]);
                 true
             }
+            Work::Running { .. } if self.in_flight.launching.remove(id) => true,
             Work::Running { attempt } => {
                 let last = task.last_attempt().expect("a running task has an attempt");
                 let accept = accepted(id, *attempt);
@@ -215,8 +238,13 @@ impl World {
                 }
                 let stopped = self.rules.stopped.remove(id);
                 let outcome = if stopped { Outcome::Interrupted } else { self.rules.outcome(id, *attempt, &last.purpose) };
+                if outcome == Outcome::Done && self.roll(2) == 0 && self.in_flight.settling.insert(id.clone()) {
+                    self.over.insert(id.clone());
+                    return true;
+                }
                 let resume_at = matches!(outcome, Outcome::RateLimited { .. }).then(|| self.now + SignedDuration::from_mins(2));
                 let done = outcome == Outcome::Done;
+                self.over.remove(id);
                 let end = ended(id, *attempt, outcome, resume_at);
                 match (done, self.roll(4)) {
                     (false, _) => self.append(&[end]),
@@ -364,8 +392,10 @@ impl World {
     }
 
     fn check_after(&mut self) {
-        let running = self.story.tasks.iter().filter(|task| matches!(task.work, Work::Running { .. })).count();
-        assert!(running <= self.story.run.as_ref().map_or(0, |run| run.max_parallelism as usize), "{running} attempts at once");
+        let ended = |task: &Task| self.over.contains(task.id()) || task.last_attempt().is_some_and(|attempt| attempt.ended.is_some());
+        let has_agent = |task: &&Task| matches!(task.work, Work::Running { .. }) && !ended(task);
+        let agents = self.story.tasks.iter().filter(has_agent).count();
+        assert!(agents <= self.story.run.as_ref().map_or(0, |run| run.max_parallelism as usize), "{agents} agents at once");
         if self.story.status() == StoryStatus::Completed {
             let tip = &self.commits[&self.story.tip.commit];
             let tasks = &self.story.tasks;
@@ -412,22 +442,6 @@ impl World {
     }
 }
 
-pub fn created() -> StoryCreated {
-    StoryCreated {
-        title: "A story".into(),
-        description: "What should be true at the end.".into(),
-        repository: "/repo".into(),
-        base_branch: Some("main".into()),
-        base_commit: oid("base"),
-        base_tree: oid("base"),
-        branch: "aura/a-story".into(),
-        root: "/repo.aura/a-story".into(),
-        agent: None,
-        planner: None,
-        issue_url: None,
-    }
-}
-
 fn store(story: &Story) -> (String, Vec<String>) {
     let tasks = story.tasks.iter().map(|task| serde_json::to_string(task).unwrap()).collect();
     (serde_json::to_string(story).unwrap(), tasks)
@@ -437,36 +451,4 @@ fn load(stored: &(String, Vec<String>)) -> Story {
     let mut story: Story = serde_json::from_str(&stored.0).unwrap();
     story.tasks = stored.1.iter().map(|task| serde_json::from_str(task).unwrap()).collect();
     story
-}
-
-pub fn started(task: &Task, purpose: Purpose, base: Oid) -> Event {
-    Event::AttemptStarted(Box::new(AttemptStarted {
-        task: task.id().clone(),
-        attempt: task.next_number(),
-        purpose,
-        agent: "command".into(),
-        session: SessionId(Uuid::from_u128(u128::from(number_of(task.id())))),
-        base,
-        worktree: format!("/repo.aura/a-story/{}", task.id()),
-        job: format!("/home/stories/x/attempts/{}-{}", task.id(), task.next_number()),
-    }))
-}
-
-pub fn ended(task: &TaskId, attempt: u32, outcome: Outcome, resume_at: Option<Timestamp>) -> Event {
-    let usage = Usage { input_tokens: 10, premium_requests: 1.0 / 3.0, ..Usage::default() };
-    Event::AttemptEnded(Box::new(AttemptEnded {
-        task: task.clone(),
-        attempt,
-        outcome,
-        summary: "said".into(),
-        usage,
-        rescue: None,
-        resume_at,
-    }))
-}
-
-pub fn accepted(task: &TaskId, attempt: u32) -> Event {
-    let files = vec![ChangedFile { path: format!("src/{task}.rs"), added: 1, removed: 0 }];
-    let head = oid(&("head", task, attempt));
-    Event::TaskAccepted(Box::new(TaskAccepted { task: task.clone(), attempt, head, files, outside_claim: vec![] }))
 }

@@ -1,9 +1,12 @@
 //! A scripted model server on loopback, so that real agents can be tested without a network, a key or a model.
 //!
-//! It speaks OpenAI chat completions, streamed or (Copilot CLI with `--stream off`) not. What it answers depends on the request alone: the script is JSON in the
+//! It speaks as `wires.rs` lists. What it answers depends on the request alone: the script is JSON in the
 //! prompt (`<fake-script>[…]</fake-script>`, in the last user message that has one), and the step is the number of
 //! assistant messages after it. So resumed sessions and any number of agents at once can share one server. What is not
 //! in the request: how often a step with `times` has failed, and which gates a test holds. Everything ends on drop.
+
+#[path = "wires.rs"]
+mod wires;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,6 +17,8 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+pub use wires::Wire;
+use wires::answer;
 
 /// Far longer than anything waits here; a wait that reaches it has failed.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -82,15 +87,19 @@ pub fn script(steps: &Value) -> String {
 }
 
 #[derive(Clone, Debug)]
+#[allow(dead_code)]
 pub struct Message {
     pub role: String,
     pub text: String,
+    /// The result of a tool that did not work, where the wire says so.
+    pub failed: bool,
 }
 
 /// One request of an agent.
 #[derive(Clone, Debug)]
 #[allow(dead_code)]
 pub struct Request {
+    pub wire: Wire,
     pub model: String,
     pub messages: Vec<Message>,
     /// Names of the tools that it offers.
@@ -98,23 +107,24 @@ pub struct Request {
     pub stream: bool,
     /// How many answers it has had to the script.
     pub turn: usize,
+    /// As it came.
+    pub body: Value,
 }
 
 #[allow(dead_code)]
 impl Request {
-    fn parse(body: &Value) -> Request {
-        let messages = body["messages"].as_array().into_iter().flatten();
-        let messages: Vec<Message> =
-            messages.map(|m| Message { role: m["role"].as_str().unwrap_or_default().into(), text: text_of(&m["content"]) }).collect();
-        let tools = body["tools"].as_array().into_iter().flatten().filter_map(|t| t["function"]["name"].as_str()).map(String::from);
+    fn parse(wire: Wire, body: Value) -> Request {
+        let messages = wire.messages(&body);
         let turn =
             messages.iter().rev().take_while(|m| m.role != "user" || !m.text.contains(OPEN)).filter(|m| m.role == "assistant").count();
         Request {
+            wire,
             model: body["model"].as_str().unwrap_or_default().into(),
-            tools: tools.collect(),
+            tools: wire.tools(&body),
             stream: body["stream"] == true,
             messages,
             turn,
+            body,
         }
     }
     /// Everything that has been said in the conversation, by anybody.
@@ -152,15 +162,6 @@ impl Request {
             }
         }
         found
-    }
-}
-
-/// A message's content is text, or a list of parts.
-fn text_of(content: &Value) -> String {
-    match content {
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n"),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => String::new(),
     }
 }
 
@@ -233,7 +234,11 @@ impl FakeModel {
 
     /// What `COPILOT_PROVIDER_BASE_URL` and the like are set to.
     pub fn url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        format!("{}/v1", self.origin())
+    }
+    /// What `ANTHROPIC_BASE_URL` is set to.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     pub fn requests(&self) -> Vec<Request> {
@@ -302,10 +307,10 @@ fn exchange(mut out: &TcpStream, (method, path, body): Asked, shared: &Shared) -
     if method == "GET" && path.trim_end_matches('/').ends_with("/models") {
         return reply(&mut out, 200, &BTreeMap::new(), &json!({ "object": "list", "data": [{ "id": "fake-model", "object": "model" }] }));
     }
-    if method != "POST" || !path.ends_with("/chat/completions") {
+    let Some(wire) = Wire::of(&path).filter(|_| method == "POST") else {
         return reply(&mut out, 404, &BTreeMap::new(), &json!({ "error": { "message": format!("no such endpoint: {path}") } }));
-    }
-    let request = Request::parse(&serde_json::from_slice(&body).unwrap_or_default());
+    };
+    let request = Request::parse(wire, serde_json::from_slice(&body).unwrap_or_default());
     {
         shared.lock().requests.push(request.clone());
         shared.changed.notify_all();
@@ -407,66 +412,4 @@ fn reply(out: &mut impl Write, status: u16, headers: &BTreeMap<String, String>, 
     write!(out, "HTTP/1.1 {status} Scripted\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{more}\r\n{body}")?;
     out.flush()?;
     Ok(Line::Open)
-}
-
-fn answer(out: &mut impl Write, request: &Request, step: &Step) -> io::Result<Line> {
-    let call = tool_call(request, step);
-    let finish = if call.is_some() { "tool_calls" } else { "stop" };
-    let usage = json!({ "prompt_tokens": 1000, "completion_tokens": 42, "total_tokens": 1042 });
-    let envelope = |kind: &str, choices: Value| json!({ "id": "chatcmpl-fake", "object": kind, "created": 0, "model": request.model, "choices": choices });
-    let mut message = json!({ "role": "assistant", "content": step.say });
-    if let Some(call) = call {
-        message["tool_calls"] = json!([call]);
-    }
-    if !request.stream {
-        let mut whole = envelope("chat.completion", json!([{ "index": 0, "message": message, "finish_reason": finish }]));
-        whole["usage"] = usage;
-        if step.drop {
-            write!(out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4096\r\n\r\n{{\"id\":")?;
-            return Ok(Line::Cut);
-        }
-        return reply(out, 200, &BTreeMap::new(), &whole);
-    }
-    // In chunks: an end without the last, empty one is a connection that was cut, not the end of an answer.
-    write!(out, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")?;
-    let event = |out: &mut dyn Write, data: &dyn std::fmt::Display| {
-        let data = format!("data: {data}\n\n");
-        write!(out, "{:x}\r\n{data}\r\n", data.len())?;
-        out.flush()
-    };
-    let delta = |delta: &Value, finish: Option<&str>| {
-        envelope("chat.completion.chunk", json!([{ "index": 0, "delta": delta, "finish_reason": finish }]))
-    };
-    event(out, &delta(&message, None))?;
-    if step.drop {
-        return Ok(Line::Cut);
-    }
-    event(out, &delta(&json!({}), Some(finish)))?;
-    let mut last = envelope("chat.completion.chunk", json!([]));
-    last["usage"] = usage;
-    event(out, &last)?;
-    event(out, &"[DONE]")?;
-    write!(out, "0\r\n\r\n")?;
-    out.flush()?;
-    Ok(Line::Open)
-}
-
-/// The step in the tools of Copilot CLI.
-fn tool_call(request: &Request, step: &Step) -> Option<Value> {
-    let place = |path: &str| match request.folder() {
-        Some(folder) => Path::new(folder).join(path).to_string_lossy().into_owned(),
-        None => path.to_owned(),
-    };
-    let (name, args) = if let Some(path) = &step.write {
-        ("create", json!({ "path": place(path), "file_text": step.content }))
-    } else if let Some(path) = &step.edit {
-        ("edit", json!({ "path": place(path), "old_str": step.old, "new_str": step.new }))
-    } else if let Some(command) = &step.sh {
-        ("bash", json!({ "command": command, "description": "a scripted command" }))
-    } else {
-        (step.call.as_deref()?, if step.args.is_null() { json!({}) } else { step.args.clone() })
-    };
-    // An id has to be new in its conversation.
-    let id = format!("call_{}_{}", request.messages.len(), request.turn);
-    Some(json!({ "index": 0, "id": id, "type": "function", "function": { "name": name, "arguments": args.to_string() } }))
 }

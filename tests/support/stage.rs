@@ -2,6 +2,7 @@
 
 use crate::copilot::Copilot;
 use crate::fake_model::{FakeModel, Request, Step};
+use aura::agent::AgentConfig;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
@@ -73,6 +74,15 @@ pub fn task(id: &str, after: &[&str]) -> Value {
     json!({ "id": id, "title": format!("Make {id}"), "description": format!("Make the file {id}.txt."), "dependsOn": after, "files": [] })
 }
 
+/// The CLI in aura.toml, as the tests run it.
+pub fn settings_of(config: &AgentConfig) -> String {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+    let env: Vec<String> = config.env.iter().map(|(name, value)| format!("{name} = {}", quoted(value))).collect();
+    let remove: Vec<String> = config.env_remove.iter().map(|name| quoted(name)).collect();
+    let program = quoted(&config.program.as_ref().unwrap().to_string_lossy());
+    format!("[agents.copilot]\nprogram = {program}\nenv = {{ {} }}\nenv_remove = [{}]\n", env.join(", "), remove.join(", "))
+}
+
 pub struct Stage {
     folder: tempfile::TempDir,
     repo: PathBuf,
@@ -97,15 +107,7 @@ impl Stage {
         let config = copilot.config(&folder.path().join("copilot-home"), &model.url());
         let repo = folder.path().join("repo");
         fs::create_dir(&repo).unwrap();
-        let quoted = |text: &str| serde_json::to_string(text).unwrap();
-        let env: Vec<String> = config.env.iter().map(|(name, value)| format!("{name} = {}", quoted(value))).collect();
-        let remove: Vec<String> = config.env_remove.iter().map(|name| quoted(name)).collect();
-        let program = quoted(&config.program.unwrap().to_string_lossy());
-        let mut toml = format!(
-            "{settings}\n[agents.copilot]\nprogram = {program}\nenv = {{ {} }}\nenv_remove = [{}]\n",
-            env.join(", "),
-            remove.join(", ")
-        );
+        let mut toml = format!("{settings}\n{}", settings_of(&config));
         if !settings.contains("[gate]") {
             toml += "[gate]\nchecks = [{ name = \"start is there\", kind = \"test\", run = [\"git\", \"grep\", \"-q\", \"start\"] }]\n";
         }

@@ -242,6 +242,23 @@ impl World {
         let found = self.events().iter().position(|event| event["kind"] == kind && (task.is_empty() || event["task"] == task));
         found.unwrap_or_else(|| panic!("no {kind} of `{task}`\n{}", self.story_so_far()))
     }
+    /// Most agents that ran at once among those attempts, by what their supervisors wrote down.
+    pub fn agents_at_once(&self, started: &[Value]) -> i32 {
+        let mut moments = vec![];
+        for event in started {
+            let job = Path::new(event["job"].as_str().expect("an attempt has a job"));
+            let moment = |name: &str| std::fs::metadata(job.join(name)).and_then(|meta| meta.modified());
+            if let (Ok(start), Ok(end)) = (moment("pid.json"), moment("exit.json")) {
+                moments.extend([(start, 1), (end, -1)]);
+            }
+        }
+        moments.sort();
+        let sums = moments.iter().scan(0, |running, (_, change)| {
+            *running += change;
+            Some(*running)
+        });
+        sums.max().expect("some agent ran")
+    }
     /// Waits for something in the log.
     pub fn await_event(&self, kind: &str, task: &str) -> Value {
         let found = |event: &Value| event["kind"] == kind && (task.is_empty() || event["task"] == task);

@@ -1,0 +1,211 @@
+//! The tools as hosts see them: made from the one table of verbs. Nothing here comes from a model or a repository.
+
+use crate::error::{Error, Result};
+use crate::ops::{self, Toolset, VERBS, Verb};
+use rmcp::model::{Tool, ToolAnnotations};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// What a tool fills in where the call leaves it open, and how it says so: less than at other doors, because a model takes
+/// in only so much at once.
+const DEFAULTS: &[(&str, &str, Fill, &str)] = &[
+    ("list_stories", "limit", Fill::Count(20), "Most stories to show (default 20)."),
+    ("get_orchestrator_status", "limit", Fill::Count(20), "Most tasks to show (default 20)."),
+    ("get_story", "detailed", Fill::No, "Also whole prompts and all facts (default false)."),
+    ("decompose_story", "detailed", Fill::No, "Answer with whole prompts (default false)."),
+    (
+        "wait_for_wave",
+        "waitSeconds",
+        Fill::Patience,
+        "Longest wait in seconds, 0 to 3600 (default 50, or what the client is known to allow).",
+    ),
+];
+
+#[derive(Clone, Copy)]
+enum Fill {
+    Count(u32),
+    No,
+    /// As long as the client is known to wait.
+    Patience,
+}
+
+/// Which tools this server offers, decided once at its start.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Offer {
+    /// Only tools that change nothing.
+    pub read_only: bool,
+    /// Only tools of these sets; empty means all.
+    pub toolsets: Vec<String>,
+}
+
+impl Offer {
+    fn holds(&self, verb: &Verb) -> bool {
+        let asked = self.toolsets.is_empty() || self.toolsets.iter().any(|name| name == verb.toolset.name());
+        asked && (verb.effect.read_only || !self.read_only)
+    }
+
+    /// The tools on offer, in the order one would use them.
+    pub(super) fn tools(&self) -> Vec<Tool> {
+        VERBS.iter().filter(|verb| self.holds(verb)).map(tool).collect()
+    }
+
+    /// The verb that a call names.
+    pub(super) fn find(&self, name: &str) -> Result<&'static Verb> {
+        let known: Vec<&str> = VERBS.iter().filter(|verb| self.holds(verb)).map(|verb| verb.name).collect();
+        let verb = VERBS.iter().any(|verb| verb.name == name) || ops::ALIASES.iter().any(|(alias, _)| *alias == name);
+        let found = if verb { ops::find(name) } else { Err(unknown(name)) };
+        let found = found.and_then(|verb| if self.holds(verb) { Ok(verb) } else { Err(self.left_out(verb)) });
+        found.map_err(|mut error| {
+            error.hint = Some(format!("the tools of this server: {}", known.join(", ")));
+            error
+        })
+    }
+
+    fn left_out(&self, verb: &Verb) -> Error {
+        let why = if self.read_only && !verb.effect.read_only { "--read-only" } else { "--toolset" };
+        Error::new(crate::error::Code::NotFound, format!("no tool `{}`: this server was started with {why}", verb.name))
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    let shown: String = name.chars().take(60).collect();
+    Error::new(crate::error::Code::NotFound, format!("no tool `{}`", shown.escape_debug()))
+}
+
+/// Names of the sets that `--toolset` takes.
+pub(super) fn toolsets() -> impl Iterator<Item = &'static str> {
+    Toolset::ALL.into_iter().map(Toolset::name)
+}
+
+/// Fills in what a call leaves open, and refuses what no call may ask for here.
+pub(super) fn complete(verb: &Verb, args: &mut Map<String, Value>, wait_seconds: u64) -> Result<()> {
+    if verb.name == "run_wave" && args.contains_key("waitSeconds") {
+        return Err(Error::invalid("call `run_wave`: unknown field `waitSeconds`: it answers at once").hint("call wait_for_wave to wait"));
+    }
+    for (_, field, default, _) in DEFAULTS.iter().filter(|(tool, ..)| *tool == verb.name) {
+        let value = match default {
+            Fill::Count(count) => json!(count),
+            Fill::No => json!(false),
+            Fill::Patience => json!(wait_seconds),
+        };
+        match (args.get(*field), default) {
+            (None | Some(Value::Null), _) => {
+                args.insert((*field).to_owned(), value);
+            }
+            // A longer wait than the client's own limit would end in its error instead of our answer.
+            (Some(asked), Fill::Patience) if asked.as_u64().is_some_and(|s| s > wait_seconds && s <= ops::WAIT_SECONDS_MAX) => {
+                args.insert((*field).to_owned(), value);
+            }
+            (Some(_), Fill::Count(_) | Fill::No | Fill::Patience) => {}
+        }
+    }
+    Ok(())
+}
+
+fn tool(verb: &Verb) -> Tool {
+    let (mut input, mut output) = ((verb.input)().to_value(), (verb.output)().to_value());
+    let about = input.get("description").and_then(Value::as_str).unwrap_or_default().replace('\n', " ");
+    slim(&mut input);
+    slim(&mut output);
+    without_null(&mut input);
+    match verb.name {
+        "run_wave" => {
+            input.get_mut("properties").and_then(Value::as_object_mut).and_then(|fields| fields.shift_remove("waitSeconds"));
+        }
+        // There is no current folder here.
+        "create_story" => {
+            input.get_mut("required").and_then(Value::as_array_mut).into_iter().for_each(|needed| needed.push(json!("repositoryPath")));
+        }
+        _ => {}
+    }
+    for (_, field, _, about) in DEFAULTS.iter().filter(|(tool, ..)| *tool == verb.name) {
+        if let Some(shown) = input.pointer_mut(&format!("/properties/{field}/description")) {
+            *shown = json!(about);
+        }
+    }
+    let effect = verb.effect;
+    let hints = ToolAnnotations::with_title(title(verb.name))
+        .read_only(effect.read_only)
+        .destructive(effect.destructive)
+        .idempotent(effect.idempotent)
+        .open_world(effect.open_world);
+    let mut tool = Tool::new(verb.name, about, Arc::new(object(input)));
+    tool.title = Some(title(verb.name));
+    tool.output_schema = Some(Arc::new(object(or_refusal(output))));
+    tool.annotations = Some(hints);
+    tool
+}
+
+/// An answer is a view or a refusal. Clients hold every structured answer against the schema (the TypeScript SDK and the
+/// Inspector do), and would show their own complaint in place of a refusal that does not fit.
+fn or_refusal(mut view: Value) -> Value {
+    let defs = view.as_object_mut().and_then(|map| map.shift_remove("$defs"));
+    let text = json!({ "type": "string" });
+    let refusal = json!({
+        "type": "object",
+        "properties": { "code": text, "title": text, "detail": text, "hint": text, "retryable": { "type": "boolean" } },
+        "required": ["code", "detail"]
+    });
+    let mut whole = json!({ "type": "object", "anyOf": [view, refusal] });
+    if let Some(defs) = defs {
+        whole["$defs"] = defs;
+    }
+    whole
+}
+
+/// `create_story` → `Create story`.
+fn title(name: &str) -> String {
+    let words = name.replace('_', " ");
+    words[..1].to_ascii_uppercase() + &words[1..]
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+    }
+}
+
+/// What may be left out need not be said to be `null` too.
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            for key in ["type", "enum"] {
+                let Some(Value::Array(values)) = map.get_mut(key) else { continue };
+                values.retain(|value| !value.is_null() && value != "null");
+                if let ("type", [one]) = (key, values.as_slice()) {
+                    let one = one.clone();
+                    map.insert(key.to_owned(), one);
+                }
+            }
+            map.values_mut().for_each(without_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_null),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Takes out what costs a model tokens and tells it nothing: dialect, formats of numbers, the description of the whole
+/// (which is the tool's), `null` where a field may be left out.
+fn slim(schema: &mut Value) {
+    if let Some(map) = schema.as_object_mut() {
+        for key in ["$schema", "title", "description"] {
+            map.shift_remove(key);
+        }
+    }
+    slim_all(schema);
+}
+
+fn slim_all(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            let number = map.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with(['u', 'i', 'd', 'f']));
+            if number {
+                map.shift_remove("format");
+            }
+            map.values_mut().for_each(slim_all);
+        }
+        Value::Array(items) => items.iter_mut().for_each(slim_all),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
