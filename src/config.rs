@@ -4,8 +4,10 @@
 //! The repository's file is read from the user's own checkout, never from an agent's worktree: an agent must not be
 //! able to change the checks that judge it.
 
+mod complete;
 mod folders;
 
+pub use complete::{BringIn, CompleteConfig};
 pub use folders::Folders;
 
 use crate::agent::AgentConfig;
@@ -68,28 +70,6 @@ pub struct Config {
     pub complete: CompleteConfig,
     /// From the user's own file only: it says where a token is sent.
     pub forge: ForgeConfig,
-}
-
-/// `[complete]`: how stories end.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CompleteConfig {
-    /// Whether a pull request is opened; none means: where the remote is a GitHub.
-    pub pull_request: Option<bool>,
-    pub draft: bool,
-    pub labels: Vec<String>,
-    /// People, and teams as `organisation/team`.
-    pub reviewers: Vec<String>,
-    /// Remote to push to; none means what the base branch is pushed to, else `origin`.
-    pub remote: Option<String>,
-    /// Whether what is published is looked through for secrets.
-    pub secrets: bool,
-}
-
-impl Default for CompleteConfig {
-    fn default() -> Self {
-        CompleteConfig { pull_request: None, draft: true, labels: vec![], reviewers: vec![], remote: None, secrets: true }
-    }
 }
 
 /// Values of the process's environment that Aura looks at, read once.
@@ -209,7 +189,7 @@ impl Config {
             self.gate = gate;
         }
         if let Some(complete) = file.complete {
-            self.complete = complete;
+            self.complete.merge(complete);
         }
         if let Some(forge) = file.forge {
             self.forge = forge;
@@ -262,7 +242,7 @@ struct File {
     gate: Option<GateConfig>,
     limits: LimitsFile,
     worktrees: Option<PathBuf>,
-    complete: Option<CompleteConfig>,
+    complete: Option<complete::CompleteFile>,
     forge: Option<ForgeConfig>,
 }
 

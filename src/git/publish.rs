@@ -101,6 +101,14 @@ impl Repo {
         oid(&run(self.git(Site::Worktree { work: worktree, admin: &admin }).args(["rev-parse", "HEAD"]), doing)?, doing)
     }
 
+    /// The tree of `onto` with what a commit changed of its first parent; none where that conflicts.
+    pub fn replayed(&self, onto: &Oid, commit: &Oid) -> Result<Option<Oid>> {
+        match self.parents(commit)?.first() {
+            Some(parent) => self.without(onto, parent, commit),
+            None => Ok(None),
+        }
+    }
+
     /// The message of a commit.
     pub fn message_of(&self, commit: &Oid) -> Result<String> {
         Ok(run(self.git(Site::Objects).args(["log", "-1", "--format=%B", commit.as_str()]), "read a message")?.stdout_text())

@@ -2,8 +2,8 @@ use super::{Effect, Engine, Op, Result, Toolset};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Remove a story's worktrees and task branches, and the story branch once it is merged or pushed. Refuses what is neither;
-/// what has not landed is kept under `refs/aura/rescue`. Call when the story is completed, or given up.
+/// Remove a story's worktrees and task branches, and its branch once that is merged or pushed. Refuses to lose what is
+/// neither. Call when the story is completed, or given up.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RemoveWorktree {
@@ -11,7 +11,7 @@ pub struct RemoveWorktree {
     #[arg(default_value = "latest", value_name = "STORY")]
     #[serde(alias = "id")]
     pub story_id: String,
-    /// Also remove what is neither merged nor pushed: it is kept under `refs/aura/rescue`.
+    /// Remove that too; it is kept under `refs/aura/rescue`.
     #[arg(long)]
     #[serde(default)]
     pub force: bool,

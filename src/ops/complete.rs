@@ -6,8 +6,8 @@ use crate::error::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Complete a story: bring the base in, verify exactly the result, squash it to one commit, push it, open a pull request.
-/// Call when isComplete is true; refuses what the gate has not allowed. Can be repeated. Next: remove_worktree.
+/// Complete a story: bring the base in, verify exactly the result, squash it to one commit, push, open a pull request. Call
+/// when isComplete is true; refuses what the gate has not allowed. Can be repeated. Next: remove_worktree.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CompleteStory {
@@ -19,7 +19,7 @@ pub struct CompleteStory {
     #[arg(long, value_parser = ["auto", "branch", "merge", "push"])]
     #[schemars(extend("enum" = ["auto", "branch", "merge", "push", null]))]
     pub publish: Option<String>,
-    /// Remote to push to; default: where the base branch is pushed, else `origin`.
+    /// Remote to push to; default: the base branch's, else `origin`.
     #[arg(long)]
     pub remote: Option<String>,
     /// Message of the commit; default: made from the story and its tasks.
@@ -29,29 +29,29 @@ pub struct CompleteStory {
     #[arg(long)]
     #[serde(default)]
     pub keep_commits: bool,
-    /// Open a pull request after the push; default: where the remote is a GitHub. An open one of the branch is updated.
+    /// Open a pull request, or update it; default: where the remote is on GitHub.
     #[arg(long = "pull-request", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub create_pull_request: Option<bool>,
-    /// Title of the pull request; default: the story's.
+    /// Its title; default: the story's.
     #[arg(long = "title", value_name = "TEXT", allow_hyphen_values = true)]
     pub pr_title: Option<String>,
-    /// Text of the pull request; default: what was asked, what was done, and what speaks for it.
+    /// Its text; default: what was asked, what was done, what speaks for it.
     #[arg(long = "body", value_name = "TEXT", allow_hyphen_values = true)]
     pub pr_body: Option<String>,
-    /// Branch that it is to be merged into; default: the one that the story started from.
+    /// Branch it is for; default: the story's base.
     #[arg(long = "base", value_name = "BRANCH")]
     pub base_branch: Option<String>,
-    /// Repository that it is opened in, as `owner/name`; default: that of the remote `upstream`, else the one pushed to.
+    /// `owner/name` that it is for; default: of `upstream`, else the one pushed to.
     #[arg(long = "pull-repository", value_name = "OWNER/NAME")]
     pub pr_repository: Option<String>,
-    /// Open it as a draft; default: yes.
+    /// As a draft; default: true.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub draft: Option<bool>,
-    /// Person to ask for a review, or a team as `organisation/team`.
+    /// Ask for a review: people, or `organisation/team`.
     #[arg(long = "reviewer", value_name = "NAME")]
     #[serde(default)]
     pub reviewers: Vec<String>,
-    /// Label to put on it.
+    /// Its labels.
     #[arg(long = "label", value_name = "LABEL")]
     #[serde(default)]
     pub labels: Vec<String>,

@@ -14,8 +14,7 @@ const PATH_BYTES_MAX: usize = 4096;
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateStory {
-    /// What should be true at the end, in one line. May be left out where `issueUrl` is an issue on GitHub: then title and
-    /// description are taken from there.
+    /// What should be true at the end, in one line. Needed, unless `issueUrl` gives title and description.
     #[arg(required_unless_present = "issue_url")]
     pub title: Option<String>,
     /// Details: context, wishes, limits. Headings or a list become tasks with the `outline` planner.
@@ -37,7 +36,7 @@ pub struct CreateStory {
     /// Planner that decomposes it: `copilot`, `openai`, `outline` or one of aura.toml.
     #[arg(long)]
     pub planner: Option<String>,
-    /// Address of the issue that it answers.
+    /// Address of the GitHub issue that it answers.
     #[arg(long, visible_alias = "issue", value_name = "URL")]
     pub issue_url: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! The pull request: opened once, brought up to date, and with evidence that can neither ping nor close.
 
-use crate::hub::{Hub, elsewhere, finished, keeps_its_token, pushes, shop, there};
+use crate::hub::{Hub, What, elsewhere, finished, keeps_its_token, pushes, shop, there};
 use crate::script::{replace, say, sh, write};
 use crate::world::task;
 use serde_json::json;
@@ -157,6 +157,64 @@ fn a_conflict_with_the_remote_base_is_resolved_by_an_agent() {
     );
     assert_eq!(world.attempts("bring-in-base-1"), [("resolve".to_owned(), "done".to_owned())]);
     assert!(hub.state().pulls[0]["body"].as_str().unwrap().contains("resolved a conflict"));
+    hub.close();
+    world.close();
+}
+
+#[test]
+fn landings_that_are_kept_can_stand_in_a_row_on_top_of_the_base() {
+    let hub = Hub::start();
+    let mut world = shop(&hub, "[complete]\nbring_in = \"rebase\"\n");
+    world.story(vec![task("a", &[]), task("b", &["a"])]);
+    world.run_well();
+    let base = elsewhere(&world, "main", "meanwhile.txt", "meanwhile\n");
+    let done = world.tool("complete_story", json!({ "keepCommits": true }));
+    let commit = done["published"]["commit"].as_str().unwrap();
+    let bare = world.path("remote.git");
+    let log = world.git_in(&bare, &["log", "--format=%P %s", &format!("{base}..{commit}")]);
+    let parents: Vec<usize> = log.lines().map(|line| line.split(' ').filter(|word| word.len() == 40).count()).collect();
+    assert_eq!(parents, [1, 1], "{log}");
+    assert_eq!(there(&world, &format!("{commit}~2")), base);
+    assert_eq!(
+        (world.at(commit, "a.txt"), world.at(commit, "b.txt"), world.at(commit, "meanwhile.txt")),
+        ("a".into(), "b".into(), "meanwhile".into())
+    );
+    let tree = there(&world, &format!("{commit}^{{tree}}"));
+    assert!(world.events_of("gateFinished").iter().any(|event| event["report"]["tree"] == tree), "exactly this tree was verified");
+    assert_eq!(there(&world, &world.branch()), commit);
+    hub.close();
+    world.close();
+}
+
+#[test]
+fn landings_that_do_not_stand_in_a_row_are_not_bent() {
+    let hub = Hub::start();
+    let mut world = shop(&hub, "[complete]\nbring_in = \"rebase\"\n");
+    world.story(vec![task("a", &[])]);
+    world.script("a", "work", vec![replace("base.txt", "three", "three, says the story")]);
+    world.script("bring-in-base-1", "resolve", vec![sh("printf 'one\\ntwo\\nthree, say both\\nfour\\nfive\\n' > base.txt"), say("Both.")]);
+    world.run_well();
+    elsewhere(&world, "main", "base.txt", "one\ntwo\nthree, says main\nfour\nfive\n");
+    let (_, problem) = world.refused("complete_story", json!({ "keepCommits": true }));
+    assert!(problem["code"] == "conflict" && problem["hint"].as_str().unwrap().contains("--keep-commits"), "{problem}");
+    assert_eq!(pushes(&world).len(), 0);
+    assert_eq!(world.tool("complete_story", json!({}))["published"]["how"], "pullRequest");
+    hub.close();
+    world.close();
+}
+
+#[test]
+fn a_repository_without_drafts_gets_an_ordinary_one() {
+    let hub = Hub::start();
+    let world = finished(&hub, "");
+    let refusal =
+        json!({ "message": "Validation Failed", "errors": [{ "message": "Draft pull requests are not supported in this repository." }] });
+    hub.fail("POST", "/pulls", 2, What::Answer(422, vec![], refusal));
+    let (_, problem) = world.refused("complete_story", json!({ "draft": true }));
+    assert!(problem.to_string().contains("Draft pull requests"), "{problem}");
+    world.tool("complete_story", json!({}));
+    let pull = hub.state().pulls[0].clone();
+    assert_eq!((&pull["draft"], hub.count("POST", "/pulls")), (&json!(false), 3));
     hub.close();
     world.close();
 }

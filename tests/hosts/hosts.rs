@@ -4,7 +4,7 @@
 use crate::fake_model::Request;
 use crate::scene::Scene;
 use crate::{conduct, packages};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const GO: &str = "Take the story from its title to the merge.";
 

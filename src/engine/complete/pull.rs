@@ -44,16 +44,23 @@ impl Ceremony<'_> {
     fn open(&self, story: &Story, target: &PullTarget, text: &str) -> Result<Pull, ForgeError> {
         let options = &self.request.pull;
         let subject = subject(story);
-        target.github.open_pull(
-            &target.slug,
-            &NewPull {
-                title: options.title.as_deref().unwrap_or(&subject),
-                body: options.body.as_deref().unwrap_or(text),
-                head: &target.head,
-                base: self.target.base_branch.as_deref().unwrap_or_default(),
-                draft: options.draft.unwrap_or(self.config.complete.draft),
-            },
-        )
+        let mut new = NewPull {
+            title: options.title.as_deref().unwrap_or(&subject),
+            body: options.body.as_deref().unwrap_or(text),
+            head: &target.head,
+            base: self.target.base_branch.as_deref().unwrap_or_default(),
+            draft: options.draft.unwrap_or(self.config.complete.draft),
+        };
+        match target.github.open_pull(&target.slug, &new) {
+            // A plan of GitHub's without drafts: the wish for one was only the default.
+            Err(ForgeError::Invalid { said, .. })
+                if new.draft && options.draft.is_none() && said.contains("Draft pull requests are not") =>
+            {
+                new.draft = false;
+                target.github.open_pull(&target.slug, &new)
+            }
+            done => done,
+        }
     }
 
     /// An open one gets our part of the text anew, and a title or base that was asked for.

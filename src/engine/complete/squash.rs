@@ -2,6 +2,7 @@
 //! signed, the user's own git makes it.
 
 use super::Ceremony;
+use crate::config::BringIn;
 use crate::domain::{Event, Oid, Story};
 use crate::engine::Places;
 use crate::error::{Code, Error, Result};
@@ -18,7 +19,11 @@ impl Ceremony<'_> {
         // The landings stay reachable.
         self.repo.update_ref(&Places(story).history_ref(), &tip, Expect::Any, "aura: the landings before the squash")?;
         if self.request.keep_commits {
-            self.append(Event::Squashed { base: base.clone(), tip: tip.clone(), commit: tip })?;
+            let commit = match self.config.complete.bring_in {
+                BringIn::Merge => tip.clone(),
+                BringIn::Rebase => self.in_a_row(story, base)?,
+            };
+            self.append(Event::Squashed { base: base.clone(), tip, commit })?;
             return Ok(());
         }
         let message = self.request.message.clone().unwrap_or_else(|| message(story));
@@ -29,6 +34,20 @@ impl Ceremony<'_> {
         }
         self.append(Event::Squashed { base: base.clone(), tip, commit })?;
         Ok(())
+    }
+
+    /// Each landing as one commit on top of the base, with the verified tree at the end. Made again of the same parts, they
+    /// are the same commits.
+    fn in_a_row(&self, story: &Story, base: &Oid) -> Result<Oid> {
+        let mut at = base.clone();
+        for landing in self.repo.landings(&story.created.base_commit, &story.tip.commit)? {
+            let Some(tree) = self.repo.replayed(&at, &landing)? else { return Err(no_row(story)) };
+            // What brought the base in adds nothing to it.
+            if tree != self.repo.tree_of(&at)? {
+                at = self.repo.commit_tree(&tree, &[&at], &self.repo.message_of(&landing)?, self.repo.time_of(&landing)?)?;
+            }
+        }
+        if self.repo.tree_of(&at)? == story.tip.tree { Ok(at) } else { Err(no_row(story)) }
     }
 
     /// The commit: the one that an earlier call made of the same parts, else a new one.
@@ -75,6 +94,12 @@ impl Ceremony<'_> {
         self.append(Event::TipAdopted { onto: tip.clone(), commit, tree: tree.clone() })?;
         Ok(())
     }
+}
+
+fn no_row(story: &Story) -> Error {
+    let branch = story.created.base_branch.as_deref().unwrap_or("the base");
+    Error::new(Code::Conflict, format!("keep the commits: the landings do not apply one after the other on top of `{branch}`"))
+        .hint("complete without `--keep-commits`, or set `bring_in = \"merge\"` under [complete]")
 }
 
 const REWRITTEN: &str = "Take in what the repository's hooks changed";
