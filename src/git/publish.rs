@@ -124,9 +124,10 @@ impl Repo {
         let options = ["--no-color", "--no-ext-diff", "--no-textconv", "-U0", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/"];
         let range = format!("{from}..{to}");
         let cmd = self.git(Site::Objects);
-        let cmd = match each {
-            false => cmd.arg("diff").args(options).args([from.as_str(), to.as_str()]),
-            true => cmd.args(["log", "--format=", "-p", "--diff-merges=first-parent"]).args(options).arg(range),
+        let cmd = if each {
+            cmd.args(["log", "--format=", "-p", "--diff-merges=first-parent"]).args(options).arg(range)
+        } else {
+            cmd.arg("diff").args(options).args([from.as_str(), to.as_str()])
         };
         let output = run(cmd.output_max(PATCH_BYTES_MAX), "look through what is to be published")?;
         if output.truncated {

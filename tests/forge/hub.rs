@@ -88,16 +88,16 @@ impl Hub {
 
     fn serve(&self, stream: &TcpStream) {
         let mut reader = BufReader::new(stream);
-        while let Some((method, target, token, body)) = receive(&mut reader) {
-            let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-            if !self.exchange(stream, &method, path, query, &token, body) {
+        while let Some(asked) = receive(&mut reader) {
+            if !self.exchange(stream, asked) {
                 return;
             }
         }
     }
 
     /// False when the connection is over.
-    fn exchange(&self, mut stream: &TcpStream, method: &str, path: &str, query: &str, token: &str, body: Option<Value>) -> bool {
+    fn exchange(&self, mut stream: &TcpStream, (method, target, token, body): Asked) -> bool {
+        let (method, (path, query)) = (method.as_str(), target.split_once('?').unwrap_or((&target, "")));
         let query: Vec<(String, String)> =
             query.split('&').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.to_owned(), decoded(v))).collect();
         let fault = {
@@ -305,14 +305,13 @@ pub fn keeps_its_token(world: &World) {
     let mut folders = vec![world.path("home"), world.path("repo/.git"), world.path("user"), world.path("remote.git")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap().flatten() {
-            match entry.file_type().unwrap().is_dir() {
-                true => folders.push(entry.path()),
-                false => {
-                    let bytes = std::fs::read(entry.path()).unwrap_or_default();
-                    let found = bytes.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes());
-                    assert!(!found, "the token is in {}", entry.path().display());
-                }
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+                continue;
             }
+            let bytes = std::fs::read(entry.path()).unwrap_or_default();
+            let found = bytes.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes());
+            assert!(!found, "the token is in {}", entry.path().display());
         }
     }
 }

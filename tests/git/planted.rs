@@ -44,9 +44,9 @@ fn programs_that_come_into_the_configuration_during_a_run_are_not_run() {
             ("diff.external", format!("{script} external")),
             ("core.fsmonitor", program.display().to_string()),
             ("core.hooksPath", path.join("hooks").display().to_string()),
-            ("core.sshCommand", script.to_string()),
-            ("core.pager", script.to_string()),
-            ("gpg.program", script.to_string()),
+            ("core.sshCommand", script.clone()),
+            ("core.pager", script.clone()),
+            ("gpg.program", script.clone()),
             ("commit.gpgSign", "true".into()),
             ("alias.add", format!("!{script}")),
         ] {

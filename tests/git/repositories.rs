@@ -23,7 +23,7 @@ fn works(project: &Project) {
     assert!(!path.join("left.txt").exists());
     assert_eq!(project.repo.log(&commit, 1).unwrap()[0].summary, "Land");
     assert_eq!(project.repo.read(&commit, "made.txt", 10).unwrap().unwrap(), b"made\n");
-    assert_eq!(project.repo.landings(&next, &commit).unwrap(), [commit.clone()]);
+    assert_eq!(project.repo.landings(&next, &commit).unwrap(), std::slice::from_ref(&commit));
     let landed = project.repo.land(&crate::landing::permit(&kept), "aura/works", &commit, "Land\n", crate::lab::noon()).unwrap();
     assert!(matches!(landed, aura::git::Landed::Done { .. }), "{landed:?}");
     assert_eq!(project.repo.land(&crate::landing::permit(&kept), "aura/works", &commit, "Land\n", crate::lab::noon()).unwrap(), landed);

@@ -140,10 +140,11 @@ fn tool(verb: &Verb) -> Tool {
         .filter(|(tool, ..)| tool.is_empty() || **tool == verb.name)
     {
         let Some(shown) = input.pointer_mut(&format!("/properties/{field}")).and_then(Value::as_object_mut) else { continue };
-        match about.is_empty() {
-            true => shown.shift_remove("description"),
-            false => shown.insert("description".into(), json!(about)),
-        };
+        if about.is_empty() {
+            shown.shift_remove("description");
+        } else {
+            shown.insert("description".into(), json!(about));
+        }
     }
     let effect = verb.effect;
     let hints = ToolAnnotations::with_title(title(verb.name))

@@ -101,10 +101,8 @@ impl Ceremony<'_> {
 
     fn body(&self, story: &Story, commit: &Oid, target: &PullTarget) -> String {
         let issue = story.created.issue_url.as_deref().and_then(IssueAddress::parse).filter(|issue| issue.host == target.host);
-        let closes = issue.map(|issue| match issue.slug == target.slug {
-            true => format!("#{}", issue.number),
-            false => format!("{}#{}", issue.slug, issue.number),
-        });
+        let closes = issue
+            .map(|issue| if issue.slug == target.slug { format!("#{}", issue.number) } else { format!("{}#{}", issue.slug, issue.number) });
         body::of(story, &Evidence { commit, base_branch: self.target.base_branch.as_deref(), closes })
     }
 }

@@ -55,20 +55,13 @@ impl Target {
         };
         let mut target = Target { base_remote: Some(remote.clone()), base_branch, pull: None, how: how.clone() };
         if wanted != Some(false) {
-            target.choose_pull(repo, story, config, request, remote, wanted == Some(true))?;
+            target.choose_pull(repo, story, config, request, remote)?;
         }
         Ok(target)
     }
 
-    fn choose_pull(
-        &mut self,
-        repo: &Repo,
-        story: &Story,
-        config: &Config,
-        request: &CompleteRequest,
-        remote: &str,
-        required: bool,
-    ) -> Result<()> {
+    fn choose_pull(&mut self, repo: &Repo, story: &Story, config: &Config, request: &CompleteRequest, remote: &str) -> Result<()> {
+        let required = request.pull.create.or(config.complete.pull_request) == Some(true);
         let address = address_of(repo, remote)?;
         let api = address.as_ref().and_then(|address| config.forge.api_of(&address.host));
         let (Some(address), Some(api)) = (address, api) else {
