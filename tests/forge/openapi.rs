@@ -83,6 +83,13 @@ fn against(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     {
         faults.push(format!("{at} is {value}"));
     }
+    let (number, count) = (value.as_i64(), value.as_array().map(|items| items.len() as i64));
+    for (key, has) in [("minimum", number), ("maximum", number), ("minItems", count)] {
+        let (Some(has), Some(bound)) = (has, schema[key].as_i64()) else { continue };
+        if if key == "maximum" { has > bound } else { has < bound } {
+            faults.push(format!("{at}: {has} is against the {key} of {bound}"));
+        }
+    }
     for (index, item) in value.as_array().into_iter().flatten().enumerate() {
         faults.extend(against(&schema["items"], item, &format!("{at}[{index}]")));
     }
@@ -116,5 +123,32 @@ fn the_check_itself_can_fail() {
     assert_eq!(faults("POST", "/repos/a/b/pulls", &[], Some(&lacking)), ["POST /repos/a/b/pulls: body lacks `base`"]);
     let query = |name: &str, value: &str| faults("GET", "/repos/a/b/pulls", &[(name.into(), value.into())], None).len();
     assert_eq!((query("state", "all"), query("state", "every"), query("stat", "all"), query("per_page", "x")), (0, 1, 1, 1));
+    let labels =
+        |labels: Value| faults("POST", "/repos/a/b/issues/1/labels", &[], Some(&serde_json::json!({ "labels": labels }))).is_empty();
+    assert_eq!((labels(serde_json::json!(["aura"])), labels(serde_json::json!([]))), (true, false));
     assert_eq!(faults("DELETE", "/repos/a/b/pulls", &[], None).len(), 1);
+}
+
+/// The page is what GitHub's own package holds. 385 MB, so only where the large downloads are asked for.
+#[test]
+fn the_description_is_githubs_own() {
+    use std::process::Command;
+    if !std::env::var_os("AURA_TEST_HOSTS").is_some_and(|value| !value.is_empty() && value != "0") {
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), b"NOT RUN: a test with a large download. AURA_TEST_HOSTS=1 runs it.\n");
+        return;
+    }
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = root.join(".agents/openapi");
+    std::fs::create_dir_all(&folder).unwrap();
+    for file in ["package.json", "package-lock.json"] {
+        std::fs::copy(root.join("tests/forge/package").join(file), folder.join(file)).unwrap();
+    }
+    let npm = Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder).output().unwrap();
+    assert!(npm.status.success(), "{}", String::from_utf8_lossy(&npm.stderr));
+    let said = Command::new("node").arg(root.join("tests/golden/github-openapi.mjs")).current_dir(&folder).output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    assert!(
+        said.stdout == include_bytes!("../golden/github-openapi.json"),
+        "tests/golden/github-openapi.json is not what the package says"
+    );
 }

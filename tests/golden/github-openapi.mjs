@@ -1,5 +1,6 @@
 // Takes from GitHub's own OpenAPI description what Aura uses of it, for `tests/forge`:
-//   npm install --no-save @octokit/openapi@23.0.2 && node tests/golden/github-openapi.mjs > tests/golden/github-openapi.json
+//   AURA_TEST_HOSTS=1 cargo test --test forge githubs_own   # installs it, and says whether they are the same
+//   (cd .agents/openapi && node ../../tests/golden/github-openapi.mjs > ../../tests/golden/github-openapi.json)
 // The description is MIT, Copyright (c) 2020 Octokit contributors.
 import { createRequire } from 'node:module';
 const require = createRequire(process.cwd() + '/');
