@@ -79,7 +79,9 @@ impl Op for CreateStory {
                 (issue.title, self.description.unwrap_or(issue.description))
             }
             (None, None) => {
-                return Err(Error::invalid("create a story: `title` is missing").hint("say in one line what should be true at the end"));
+                return Err(
+                    Error::invalid("call `create_story`: `title` is missing").hint("say in one line what should be true at the end")
+                );
             }
         };
         let request = CreateRequest {
