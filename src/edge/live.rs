@@ -4,7 +4,7 @@
 use super::cli::Format;
 use super::term::{self, Colour, paint};
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ops::Position;
 use crate::ops::follow::{EventView, Follow, follow};
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -65,11 +65,11 @@ pub(super) async fn watch(engine: &Engine, args: &ArgMatches, format: Format) ->
     }
     let mut live = Live::over(follow(engine, story, since)?, format);
     live.until = until;
+    let mut pressed = crate::engine::interrupts()?;
     loop {
         tokio::select! {
             over = live.step() => if over? { live.pause(); return Ok(0) },
-            signal = tokio::signal::ctrl_c() => {
-                signal.map_err(|e| Error::internal("listen for Ctrl-C").because(e))?;
+            () = pressed.next() => {
                 live.pause();
                 return Ok(0);
             }

@@ -2,8 +2,8 @@
 
 use super::cli::{Format, show};
 use super::{live, term};
-use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::engine::{self, Engine, Interrupts};
+use crate::error::Result;
 use crate::ops;
 use clap::ArgMatches;
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 const INTERRUPTED: u8 = 130;
 
 pub(super) async fn run(engine: Engine, args: &ArgMatches, format: Format) -> Result<u8> {
+    let pressed = engine::interrupts()?;
     let verb = ops::find("run")?;
     let answer = (verb.from_args)(engine.clone(), args).await?;
     let running = answer.value["isRunning"].as_bool().unwrap_or(false);
@@ -21,14 +22,14 @@ pub(super) async fn run(engine: Engine, args: &ArgMatches, format: Format) -> Re
     }
     let story = answer.value["storyId"].as_str().unwrap_or_default().to_owned();
     let since = answer.value["since"].as_i64().unwrap_or(0);
-    let interrupted = follow(&engine, &story, since, format).await?;
+    let interrupted = follow(&engine, &story, since, format, pressed).await?;
     let result = ops::run_result(&engine, &story, answer.value["runId"].as_str().unwrap_or_default())?;
     show("run", &result.value, format);
     Ok(if interrupted { INTERRUPTED } else { result.exit_code })
 }
 
 /// Shows the run until it ends. The first Ctrl-C asks the agents to stop, the second kills them.
-async fn follow(engine: &Engine, story: &str, since: i64, format: Format) -> Result<bool> {
+async fn follow(engine: &Engine, story: &str, since: i64, format: Format, mut pressed: Interrupts) -> Result<bool> {
     let mut view = live::Live::new(engine, story, since, format)?;
     let mut interrupts = 0;
     let mut watchdog = ops::watchdog(engine, story)?;
@@ -37,8 +38,7 @@ async fn follow(engine: &Engine, story: &str, since: i64, format: Format) -> Res
         tokio::select! {
             _ = looked.tick() => watchdog.look(engine)?,
             ended = view.step() => if ended? { break },
-            signal = tokio::signal::ctrl_c() => {
-                signal.map_err(|e| Error::internal("listen for Ctrl-C").because(e))?;
+            () = pressed.next() => {
                 interrupts += 1;
                 view.pause();
                 term::err(if interrupts == 1 {

@@ -11,7 +11,7 @@ use crate::domain::{
     Attempt, AttemptEnded, AttemptStarted, Cancel, Event, Oid, Outcome, Purpose, SessionId, Story, Task, TaskId, Usage, Work,
 };
 use crate::error::{Error, Result};
-use crate::git::{At, Repo};
+use crate::git::{self, At, GitError, Repo};
 use crate::proc::{Job, JobSpec, JobState, Stop};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -203,10 +203,14 @@ fn prepare(context: &Context, story: &Story, task: &Task, ground: &Ground) -> Re
     if task.attempts.is_empty() && repo.advance_worktree(&worktree, &branch, &ground.base)? {
         return Ok(());
     }
-    if worktree.join(".git").exists() {
+    if worktree.is_dir() {
         // Whatever stands here was made by an agent: it is kept before it is replaced.
         let known = task.last_attempt().map_or(&story.tip.commit, |attempt| &attempt.base);
-        repo.rescue(&worktree, &places.rescue_ref(task, task.attempts.len() as u32), known)?;
+        match repo.rescue(&worktree, &places.rescue_ref(task, task.attempts.len() as u32), known) {
+            // It was cut off from the repository, so no commit can hold what is in it.
+            Err(GitError::NotAWorktree { .. }) => git::put_aside(&worktree)?,
+            kept => drop(kept?),
+        }
     }
     make_worktree(context, story, task, &ground.base)
 }

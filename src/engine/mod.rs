@@ -37,11 +37,20 @@ use crate::domain::{Event, Oid, Story, StoryId, Task};
 use crate::error::{Code, Error, Result};
 pub use crate::git::Rescue;
 use crate::git::{GitError, Repo};
+pub use crate::proc::Interrupts;
 use crate::proc::ProcError;
 use crate::store::{Lease, Store, StoreError};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Listens for Ctrl-C from now on.
+///
+/// # Errors
+/// The system has no room for a handler.
+pub fn interrupts() -> Result<Interrupts> {
+    Interrupts::listen().map_err(|e| Error::internal("listen for Ctrl-C").because(e))
+}
 
 /// A handle on everything a verb needs. Cheap to clone.
 #[derive(Clone)]

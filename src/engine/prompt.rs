@@ -82,7 +82,9 @@ fn news(story: &Story, task: &Task, purpose: &Purpose, conflicts: &[String]) -> 
             format!(
                 "Your work could not be merged: other tasks changed the same places meanwhile. Their work has now been merged into your \
                  working tree, and conflict markers (`<<<<<<<`, `=======`, `>>>>>>>`) stand in these files: {}. Resolve every conflict so \
-                 that both intentions survive, remove all markers, and check that the result works.{}",
+                 that both intentions survive, remove all markers, and check that the result works. One of these files without markers is \
+                 binary, or one side removed or renamed it: decide what it is to be. If one is right as it stands, say so in a line that \
+                 starts with `{NO_CHANGE_NEEDED}` and give the reason.{}",
                 marked.join(", "),
                 intentions(story, task, paths)
             )

@@ -5,7 +5,7 @@ use super::{Error, Places};
 use crate::agent::{Ending, Reader};
 use crate::domain::{AttemptEnded, ChangedFile, Event, Oid, Outcome, Purpose, Story, Task, TaskAccepted, TaskId, is_claimed};
 use crate::error::Result;
-use crate::git::{GitError, Snapshot, SnapshotRequest};
+use crate::git::{GitError, Repo, Snapshot, SnapshotRequest};
 use crate::proc::JobEnd;
 use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
@@ -93,7 +93,7 @@ fn look(context: &Context, story: &Story, task: &Task, base: &Oid, summary: &str
     }
     let purpose = task.last_attempt().map_or(&Purpose::Work, |attempt| &attempt.purpose);
     if let Purpose::Resolve { paths, .. } = purpose {
-        let left = repo.unresolved(&snapshot.tree, paths)?;
+        let left = unresolved(repo, base, paths, &snapshot, declares_no_change(summary))?;
         if !left.is_empty() {
             return Ok(Evidence::Unhappy(Outcome::Unresolved { paths: left }));
         }
@@ -109,6 +109,22 @@ fn look(context: &Context, story: &Story, task: &Task, base: &Oid, summary: &str
         }
     };
     Ok(Evidence::Accepted(accepted(task, head, &snapshot)))
+}
+
+/// The conflicts that are still there. One without markers (a binary file, a file that one side removed) looks the same
+/// before and after, so leaving it as it is has to be said.
+fn unresolved(repo: &Repo, base: &Oid, paths: &[String], snapshot: &Snapshot, declared: bool) -> Result<Vec<String>> {
+    let mut left = repo.unresolved(&snapshot.tree, paths)?;
+    if let ([own, theirs], false) = (repo.parents(base)?.as_slice(), declared) {
+        let tree = repo.tree_of(base)?;
+        for path in repo.merge(own, theirs)?.conflicts {
+            let is_untouched = !left.contains(&path) && snapshot.changed.iter().all(|file| file.path != path);
+            if is_untouched && repo.read(&tree, &path, 1)?.is_some() {
+                left.push(path);
+            }
+        }
+    }
+    Ok(left)
 }
 
 fn accepted(task: &Task, head: Oid, snapshot: &Snapshot) -> TaskAccepted {

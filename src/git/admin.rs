@@ -253,8 +253,11 @@ pub(super) fn refuse_locked(admin: &Path, path: &Path) -> Result<()> {
     }
 }
 
-/// Keeps a folder under a name of its own beside its place.
-pub(super) fn put_aside(path: &Path) -> Result<()> {
+/// Keeps a folder under a name of its own beside its place: `NAME.lost-1`.
+///
+/// # Errors
+/// It cannot be moved; it stays where it is then.
+pub fn put_aside(path: &Path) -> Result<()> {
     let aside = free_name(path, "lost");
     tracing::warn!(from = %path.display(), to = %aside.display(), "a folder is put aside");
     std::fs::rename(path, &aside).map_err(io(format!("move {} aside", path.display())))

@@ -33,6 +33,7 @@ mod content;
 
 mod rescue;
 
+pub use admin::put_aside;
 pub use diff::{Change, FileChange};
 pub use land::{Landed, Merge};
 pub use publish::CommitRequest;

@@ -102,7 +102,7 @@ impl Repo {
     }
 
     /// Parents of a commit, in their order.
-    pub(super) fn parents(&self, commit: &Oid) -> Result<Vec<Oid>> {
+    pub fn parents(&self, commit: &Oid) -> Result<Vec<Oid>> {
         let found = self.library().and_then(|repo| Some(repo.find_commit(theirs(commit).ok()?).ok()?.parent_ids().map(ours).collect()));
         if let Some(found) = found {
             return Ok(found);

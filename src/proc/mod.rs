@@ -18,7 +18,7 @@ mod os;
 
 pub use cmd::{Cmd, Exit, Output};
 pub use job::{Job, JobEnd, JobExit, JobSpec, JobState, Stop};
-pub use os::{exec_guarded, sweep};
+pub use os::{Interrupts, exec_guarded, sweep};
 pub use supervise::supervise;
 
 use std::ffi::OsStr;

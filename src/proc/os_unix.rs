@@ -107,6 +107,25 @@ pub(super) fn close_stdout() -> io::Result<()> {
     Ok(rustix::stdio::dup2_stdout(nothing)?)
 }
 
+/// What a person presses to end a program. It listens from its making on, so that nothing is missed between two looks.
+pub struct Interrupts(tokio::signal::unix::Signal);
+
+impl Interrupts {
+    /// Needs a tokio runtime. From now on this process no longer ends by SIGINT alone.
+    ///
+    /// # Errors
+    /// The system has no room for another handler.
+    pub fn listen() -> io::Result<Interrupts> {
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).map(Interrupts)
+    }
+    /// Waits for the next one; safe to drop and call again.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 /// Calls `notify` for every signal that asks this process to end, until it returns false. A runtime only for signals:
 /// it costs less than a handler of our own, which could not be written safely.
 pub(super) fn on_terminate(notify: impl Fn() -> bool + Send + 'static) {

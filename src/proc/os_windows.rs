@@ -96,6 +96,25 @@ pub(super) fn close_stdout() -> io::Result<()> {
 }
 
 /// Nothing asks a process without a visible console to end.
+/// What a person presses to end a program. It listens from its making on, so that nothing is missed between two looks.
+pub struct Interrupts(tokio::signal::windows::CtrlC);
+
+impl Interrupts {
+    /// Needs a tokio runtime. From now on this process no longer ends by Ctrl-C alone.
+    ///
+    /// # Errors
+    /// The system has no room for another handler.
+    pub fn listen() -> io::Result<Interrupts> {
+        tokio::signal::windows::ctrl_c().map(Interrupts)
+    }
+    /// Waits for the next one; safe to drop and call again.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 pub(super) fn on_terminate(_notify: impl Fn() -> bool + Send + 'static) {}
 
 /// Body of the hidden `aura exec PROGRAM ARGS…`: a process cannot become another one here, so it waits for it.

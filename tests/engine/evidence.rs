@@ -1,6 +1,6 @@
 //! What an agent leaves is judged by the repository, whatever the agent says and whatever it did with git.
 
-use crate::script::{Step, append, git, say, write};
+use crate::script::{Step, append, git, say, sh, write};
 use crate::world::{World, task};
 use serde_json::json;
 
@@ -124,6 +124,27 @@ fn a_file_that_an_agent_removes_is_removed_and_ignored_files_stay_out() {
     world.run_well();
     let files = world.git(&["-c", "core.quotePath=false", "ls-tree", "-r", "--name-only", &world.branch()]);
     assert_eq!(files.lines().collect::<Vec<_>>(), [".gitignore", "a b ü.txt"]);
+    world.close();
+}
+
+#[test]
+fn a_worktree_that_an_agent_cut_off_is_kept_and_made_again() {
+    let cuts = [
+        ("link", "rm .git"),
+        ("registration", r#"rm -r "$(git rev-parse --absolute-git-dir)""#),
+        ("both", r#"rm -r "$(git rev-parse --absolute-git-dir)" .git"#),
+        ("folder", r#"rm -r "$PWD""#),
+    ];
+    let mut world = World::new();
+    world.story(cuts.iter().map(|(id, _)| task(id, &[])).collect());
+    for (id, cut) in cuts {
+        world.script(id, "work", vec![write("half.txt", id), sh(cut), Step::Exit(1)]);
+        world.script(id, "retry", vec![write(&format!("{id}.txt"), "x\n")]);
+    }
+    world.run_well();
+    for (id, _) in cuts {
+        assert_eq!(world.landed(&format!("{id}.txt")), "x", "{id}\n{}", world.story_so_far());
+    }
     world.close();
 }
 

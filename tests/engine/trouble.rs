@@ -33,6 +33,29 @@ fn a_conflict_is_handed_back_and_both_intentions_survive() {
 }
 
 #[test]
+fn a_conflict_without_markers_is_not_settled_by_doing_nothing() {
+    let mut world = World::new();
+    world.story(vec![task("first", &[]), task("second", &[]), task("third", &[])]);
+    world.script("first", "work", vec![Step::Remove("base.txt".into()), Step::Remove(".gitignore".into())]);
+    world.script("second", "work", vec![replace("base.txt", "three", "three, says second"), hold("first landed")]);
+    world.script("second", "resolve", vec![say("All is well.")]);
+    // Said aloud, it is a decision.
+    world.script("third", "work", vec![append(".gitignore", "*.third\n"), hold("first landed")]);
+    world.script("third", "resolve", vec![say("NO CHANGE NEEDED: third needs it.")]);
+    world.detach();
+    world.await_event("taskLanded", "first");
+    world.release("first landed");
+    world.await_end(1);
+    let failed = world.task_status("second");
+    assert_eq!(failed["status"], "Failed", "{}", world.story_so_far());
+    assert!(failed["error"].as_str().unwrap().contains("base.txt"), "{failed}");
+    assert_eq!(world.attempts("third"), pairs(&[("work", "done"), ("resolve", "done")]));
+    assert_eq!(world.git(&["ls-tree", "--name-only", &world.branch()]), ".gitignore");
+    assert!(world.landed(".gitignore").contains("*.third"));
+    world.close();
+}
+
+#[test]
 fn an_unresolved_conflict_fails_its_task_only_and_a_later_run_resolves_it() {
     let mut world = World::new();
     world.story(vec![task("first", &[]), task("second", &[]), task("after", &["second"]), task("other", &[])]);

@@ -2,6 +2,7 @@
 // One test program: its files see one another through `pub`, and may fail loudly.
 #![allow(unreachable_pub, clippy::unwrap_used)]
 
+mod ahead;
 mod hostile;
 mod keep;
 mod lab;
