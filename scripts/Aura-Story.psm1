@@ -24,7 +24,7 @@ $script:Sends = @{
     retry_task              = @('storyId', 'taskId')
     cancel_run              = @('storyId', 'now')
     complete_story          = @('storyId', 'publish', 'remote', 'commitMessage', 'keepCommits')
-    remove_worktree         = @('storyId')
+    remove_worktree         = @('storyId', 'force')
 }
 
 # Sent as well, where the program knows them.
@@ -705,7 +705,7 @@ function New-AuraStory {
     .DESCRIPTION
     Nothing in your checkout changes. Next: analyze the story, or decompose it at once.
     .PARAMETER Title
-    What should be true at the end, in one line.
+    What should be true at the end, in one line. Needed, unless -IssueUrl gives title and description.
     .PARAMETER Description
     Details: context, wishes, limits. Headings or a list become tasks with the planner `outline`.
     .PARAMETER RepositoryPath
@@ -713,7 +713,7 @@ function New-AuraStory {
     .PARAMETER AutomationMode
     Taken so that scripts for the first Aura run unchanged. Agents always work without asking: it makes no difference.
     .PARAMETER IssueUrl
-    Address of the issue that the story answers.
+    Address of the GitHub issue that the story answers.
     .PARAMETER Base
     Branch or commit to start from. Default: what is checked out.
     .PARAMETER Branch
@@ -738,7 +738,7 @@ function New-AuraStory {
     [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
     [OutputType('Aura.Story')]
     param(
-        [Parameter(Mandatory = $true, Position = 0, ValueFromPipelineByPropertyName = $true)]
+        [Parameter(Position = 0, ValueFromPipelineByPropertyName = $true)]
         [AllowEmptyString()]
         [string] $Title,
 
@@ -1552,7 +1552,7 @@ function Complete-AuraStory {
     .PARAMETER Publish
     auto, branch (leave it on the story's branch), merge (move the base branch to it) or push. Default: auto.
     .PARAMETER Remote
-    Remote to push to. Default: origin.
+    Remote to push to. Default: where the base branch is pushed, else origin.
     .PARAMETER KeepCommits
     Keep the landing of every task instead of one squashed commit.
     .PARAMETER BaseUrl
@@ -1659,11 +1659,14 @@ function Complete-AuraStory {
 function Remove-AuraStoryWorktree {
     <#
     .SYNOPSIS
-    Removes the worktrees and task branches of a story. The story's branch stays.
+    Removes the worktrees and task branches of a story, and its branch once that is merged or pushed.
     .DESCRIPTION
-    Work that is nowhere else is kept: `rescued` names the refs, and `aura rescue` restores them. It can be repeated.
+    Of a completed story it refuses while anything is neither merged nor pushed. Work that is nowhere else is kept: `rescued` names
+    the refs, and `aura rescue` restores them. It can be repeated.
     .PARAMETER Id
     Id of the story, the first six or more characters of it, or `latest`.
+    .PARAMETER Force
+    Remove also what is neither merged nor pushed. It is kept like other work.
     .PARAMETER BaseUrl
     Address of a running `aura serve`. Not possible yet; the default is AURA_API_URL.
     .EXAMPLE
@@ -1684,6 +1687,8 @@ function Remove-AuraStoryWorktree {
         [Alias('StoryId')]
         [string] $Id,
 
+        [switch] $Force,
+
         [string] $BaseUrl
     )
     process {
@@ -1691,7 +1696,9 @@ function Remove-AuraStoryWorktree {
         try {
             Assert-AuraLocal $BaseUrl
             if ($PSCmdlet.ShouldProcess('story ' + $Id, 'Remove its worktrees and task branches')) {
-                $answer = Invoke-AuraTool 'remove_worktree' @{ storyId = $Id } $Id
+                $arguments = Get-AuraArgument $PSBoundParameters @('Force')
+                $arguments.storyId = $Id
+                $answer = Invoke-AuraTool 'remove_worktree' $arguments $Id
                 Add-AuraType $answer 'Aura.Removal'
             }
         } catch {

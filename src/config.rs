@@ -4,13 +4,16 @@
 //! The repository's file is read from the user's own checkout, never from an agent's worktree: an agent must not be
 //! able to change the checks that judge it.
 
+mod complete;
 mod folders;
 
+pub use complete::{BringIn, CompleteConfig};
 pub use folders::Folders;
 
 use crate::agent::AgentConfig;
 use crate::domain::{Limits, PARALLELISM_MAX};
 use crate::error::{Code, Error, Result};
+use crate::forge::{ForgeConfig, Token};
 use crate::gate::GateConfig;
 use crate::planner::PlannerConfig;
 use serde::Deserialize;
@@ -64,6 +67,9 @@ pub struct Config {
     pub bounds: Bounds,
     /// Folder that holds the folders of stories; none means: beside the repository.
     pub worktrees: Option<PathBuf>,
+    pub complete: CompleteConfig,
+    /// From the user's own file only: it says where a token is sent.
+    pub forge: ForgeConfig,
 }
 
 /// Values of the process's environment that Aura looks at, read once.
@@ -123,6 +129,15 @@ pub fn named_variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// The token that the environment holds for a GitHub, under the names that `gh` knows.
+#[must_use]
+pub fn forge_token(config: &ForgeConfig, host: &str) -> Option<Token> {
+    let is_cloud = host == "github.com" || host.ends_with(".ghe.com");
+    let usual = if is_cloud { ["GH_TOKEN", "GITHUB_TOKEN"] } else { ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"] };
+    let names = config.token_env.as_deref().into_iter().chain(usual);
+    names.into_iter().filter_map(named_variable).find_map(|value| Token::new(&value))
+}
+
 impl Config {
     /// Reads the user's `config.toml` in `home` and the repository's `aura.toml`, both optional.
     ///
@@ -130,8 +145,8 @@ impl Config {
     /// A file that cannot be read or holds an unknown key: the message names file, place and key.
     pub fn load(home: &Path, repository: Option<&Path>) -> Result<Config> {
         let mut config = Config::default();
-        let files = [Some(home.join("config.toml")), repository.map(|root| root.join("aura.toml"))];
-        for path in files.into_iter().flatten() {
+        let files = [(Some(home.join("config.toml")), true), (repository.map(|root| root.join("aura.toml")), false)];
+        for (path, is_the_users) in files.into_iter().filter_map(|(path, of)| Some((path?, of))) {
             let text = match std::fs::read_to_string(&path) {
                 Ok(text) => text,
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
@@ -141,6 +156,13 @@ impl Config {
                 Error::invalid(format!("{} is not valid: {}", path.display(), e.to_string().trim()))
                     .hint("docs/configuration.md lists every key")
             })?;
+            if file.forge.is_some() && !is_the_users {
+                return Err(Error::invalid(format!(
+                    "{}: [forge] says where a token is sent, so a repository may not set it",
+                    path.display()
+                ))
+                .hint(format!("put it into {}", home.join("config.toml").display())));
+            }
             config.merge(file, &path)?;
         }
         Ok(config)
@@ -165,6 +187,12 @@ impl Config {
         self.planners.extend(file.planners);
         if let Some(gate) = file.gate {
             self.gate = gate;
+        }
+        if let Some(complete) = file.complete {
+            self.complete.merge(complete);
+        }
+        if let Some(forge) = file.forge {
+            self.forge = forge;
         }
         self.worktrees = file.worktrees.or(self.worktrees.take());
         let limits = file.limits;
@@ -197,6 +225,8 @@ impl Default for Config {
             gate: GateConfig::default(),
             bounds: Bounds::default(),
             worktrees: None,
+            complete: CompleteConfig::default(),
+            forge: ForgeConfig::default(),
         }
     }
 }
@@ -212,6 +242,8 @@ struct File {
     gate: Option<GateConfig>,
     limits: LimitsFile,
     worktrees: Option<PathBuf>,
+    complete: Option<complete::CompleteFile>,
+    forge: Option<ForgeConfig>,
 }
 
 #[derive(Default, Deserialize)]
@@ -269,6 +301,18 @@ mod tests {
         let error = Config::load(home.path(), None).unwrap_err();
         assert_eq!(error.code, Code::InvalidRequest);
         assert!(error.detail.contains("config.toml") && error.detail.contains("maxparallel"), "{}", error.detail);
+    }
+
+    #[test]
+    fn a_repository_does_not_say_where_a_token_is_sent() {
+        let (home, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(root.path().join("aura.toml"), "[forge]\napi = \"https://evil.example\"\n").unwrap();
+        let error = Config::load(home.path(), Some(root.path())).unwrap_err();
+        assert!(error.detail.contains("[forge]"), "{}", error.detail);
+        std::fs::rename(root.path().join("aura.toml"), home.path().join("config.toml")).unwrap();
+        let config = Config::load(home.path(), Some(root.path())).unwrap();
+        assert_eq!(config.forge.api_of("github.com").as_deref(), Some("https://evil.example"));
+        assert_eq!(config.forge.api_of("gitlab.com"), None);
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub mod planner;
 
 pub mod gate;
 
+pub mod forge;
+
 pub mod config;
 
 pub mod engine;

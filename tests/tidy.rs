@@ -17,7 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("planner", &["domain", "proc", "agent", "error"]),
     ("gate", &["domain", "proc", "git", "error"]),
     // The settings of the rooms are read where the environment is.
-    ("config", &["error", "domain", "agent", "gate", "planner"]),
+    ("config", &["error", "domain", "agent", "gate", "planner", "forge"]),
     ("forge", &["domain", "proc", "git", "error"]),
     ("engine", &["domain", "store", "proc", "git", "agent", "planner", "gate", "forge", "config", "error"]),
     // `follow` hands on the store's own tail: a copy of it would be a second stream.

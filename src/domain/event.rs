@@ -96,6 +96,13 @@ pub enum Published {
         remote: String,
         branch: String,
     },
+    /// Pushed, and a pull request asks for it to be merged.
+    PullRequest {
+        remote: String,
+        branch: String,
+        number: u64,
+        url: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -292,7 +299,13 @@ pub enum Event {
     },
 
     CompletionStarted,
-    /// The base branch was merged in; the tip moved.
+    /// What the base branch has gained does not merge with the story: a task of the story's own resolves it.
+    BaseConflicted {
+        base: Oid,
+        onto: Oid,
+        paths: Vec<String>,
+    },
+    /// The base branch was merged in; the tip moved (or held it already, when a person has merged it).
     BaseBrought {
         base: Oid,
         onto: Oid,
@@ -303,6 +316,31 @@ pub enum Event {
         base: Oid,
         tip: Oid,
         commit: Oid,
+    },
+    /// The squashed commit is nowhere outside and will not be: the ceremony goes round again.
+    SquashDropped {
+        commit: Oid,
+        why: String,
+    },
+    /// A push is about to be made. From here on the remote branch may hold the commit.
+    PushStarted {
+        remote: String,
+        branch: String,
+        commit: Oid,
+        /// What the remote branch holds now.
+        was: Option<Oid>,
+    },
+    /// The remote branch holds the commit.
+    BranchPushed {
+        remote: String,
+        branch: String,
+        commit: Oid,
+    },
+    /// A pull request asks for the commit: opened by Aura, or found open and brought up to date.
+    PullRequestOpened {
+        number: u64,
+        url: String,
+        updated: bool,
     },
     StoryPublished {
         commit: Oid,
@@ -354,8 +392,13 @@ impl Event {
             | Event::GateFinished { .. }
             | Event::CulpritUnknown { .. }
             | Event::CompletionStarted
+            | Event::BaseConflicted { .. }
             | Event::BaseBrought { .. }
             | Event::Squashed { .. }
+            | Event::SquashDropped { .. }
+            | Event::PushStarted { .. }
+            | Event::BranchPushed { .. }
+            | Event::PullRequestOpened { .. }
             | Event::StoryPublished { .. }
             | Event::CompletionFailed { .. }
             | Event::WorktreesRemoved { .. }

@@ -1,5 +1,6 @@
 //! What a story is and what may happen to it. Pure: no I/O, no async, no clock, no randomness.
 
+mod bringing;
 mod claim;
 mod event;
 mod gate;

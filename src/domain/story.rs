@@ -98,6 +98,14 @@ pub enum Completion {
         tip: Oid,
         commit: Oid,
     },
+    /// The remote branch holds the squashed commit.
+    Pushed {
+        base: Oid,
+        tip: Oid,
+        commit: Oid,
+        remote: String,
+        branch: String,
+    },
     Done {
         commit: Oid,
         at: Timestamp,
@@ -136,7 +144,20 @@ pub struct Story {
     pub throttle: Option<Throttle>,
     pub gates: Gates,
     pub completion: Completion,
+    /// Every commit that a push of Aura's was begun with: what the remote branch may hold by Aura's own hand.
+    #[serde(default)]
+    pub pushes: Vec<Oid>,
+    /// The pull request, once there is one.
+    #[serde(default)]
+    pub pull_request: Option<PullRequestRef>,
     pub worktrees_removed: bool,
+}
+
+/// A pull request of the story's branch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullRequestRef {
+    pub number: u64,
+    pub url: String,
 }
 
 impl Story {
@@ -164,6 +185,8 @@ impl Story {
             throttle: None,
             gates: Gates::default(),
             completion: Completion::Open,
+            pushes: vec![],
+            pull_request: None,
             worktrees_removed: false,
         }
     }
@@ -231,7 +254,7 @@ impl Story {
 
     /// Whether the merge ceremony is past the point of going back to work.
     fn is_closed(&self) -> bool {
-        matches!(self.completion, Completion::Squashed { .. } | Completion::Done { .. })
+        matches!(self.completion, Completion::Squashed { .. } | Completion::Pushed { .. } | Completion::Done { .. })
     }
 
     /// What an event of a task means for the rest of the story.
@@ -329,7 +352,11 @@ impl Story {
                     self.completion = Completion::Started;
                 }
             }
-            Event::BaseBrought { onto, commit, tree, .. } if self.completion == Completion::Started && *onto == self.tip.commit => {
+            Event::BaseConflicted { base, onto, paths } if idle && self.completion == Completion::Started && *onto == self.tip.commit => {
+                self.base_conflicted(base, paths);
+            }
+            Event::BaseBrought { base, onto, commit, tree } if self.completion == Completion::Started && *onto == self.tip.commit => {
+                self.base_brought(base, commit, at);
                 self.tip = Tip { commit: commit.clone(), tree: tree.clone() };
             }
             Event::Squashed { base, tip, commit }
@@ -337,7 +364,21 @@ impl Story {
             {
                 self.completion = Completion::Squashed { base: base.clone(), tip: tip.clone(), commit: commit.clone() };
             }
-            Event::StoryPublished { commit, how } if matches!(&self.completion, Completion::Squashed { commit: c, .. } if c == commit) => {
+            Event::SquashDropped { commit, .. } if self.is_squashed_to(commit) => self.completion = Completion::Started,
+            Event::PushStarted { commit, .. } if self.is_squashed_to(commit) => {
+                if !self.pushes.contains(commit) {
+                    self.pushes.push(commit.clone());
+                }
+            }
+            Event::BranchPushed { remote, branch, commit } if self.is_squashed_to(commit) => {
+                if let Completion::Squashed { base, tip, commit } = self.completion {
+                    self.completion = Completion::Pushed { base, tip, commit, remote: remote.clone(), branch: branch.clone() };
+                }
+            }
+            Event::PullRequestOpened { number, url, .. } if matches!(self.completion, Completion::Pushed { .. }) => {
+                self.pull_request = Some(PullRequestRef { number: *number, url: url.clone() });
+            }
+            Event::StoryPublished { commit, how } if self.is_ready_to_publish(commit) => {
                 self.completion = Completion::Done { commit: commit.clone(), at, how: how.clone() };
             }
             Event::CompletionFailed { .. } => {
@@ -349,6 +390,14 @@ impl Story {
             _ => return refuse(&format!("a story that is {:?}/{:?}", self.status(), self.orchestrator_status())),
         }
         Ok(self)
+    }
+
+    fn is_squashed_to(&self, wanted: &Oid) -> bool {
+        matches!(&self.completion, Completion::Squashed { commit, .. } if commit == wanted)
+    }
+
+    fn is_ready_to_publish(&self, wanted: &Oid) -> bool {
+        matches!(&self.completion, Completion::Squashed { commit, .. } | Completion::Pushed { commit, .. } if commit == wanted)
     }
 
     fn accept_plan(&mut self, accepted: &PlanAccepted) {

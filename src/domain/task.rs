@@ -74,6 +74,22 @@ pub struct Landing {
     pub at: Timestamp,
 }
 
+/// What a task of the ceremony brings into the story: a commit of the base branch, and the files it conflicts in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bringing {
+    pub base: Oid,
+    pub paths: Vec<String>,
+}
+
+impl Bringing {
+    /// What its agent is asked for.
+    #[must_use]
+    pub fn purpose(&self) -> Purpose {
+        Purpose::Resolve { tip: self.base.clone(), paths: self.paths.clone() }
+    }
+}
+
 /// Where a task stands. Each state carries what is true in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -123,6 +139,9 @@ pub struct Task {
     pub outside_claim: Vec<String>,
     /// The agent's latest activity while running (untrusted text).
     pub activity: String,
+    /// Set for a task that the merge ceremony made: it brings the base branch in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brings: Option<Bringing>,
 }
 
 /// An event that cannot follow the state.
@@ -170,6 +189,7 @@ impl Task {
             files: vec![],
             outside_claim: vec![],
             activity: String::new(),
+            brings: None,
         }
     }
     #[must_use]
@@ -357,6 +377,9 @@ impl Task {
     /// A failed or skipped task starts again: told what went wrong, if it ever ran.
     fn fresh(&mut self) -> Work {
         self.forget_counts();
+        if let Some(bringing) = &self.brings {
+            return Work::Pending { next: bringing.purpose() };
+        }
         let next = match (&self.work, self.attempts.is_empty()) {
             (Work::Failed { error }, false) => Purpose::Retry { error: error.clone() },
             (

@@ -141,6 +141,7 @@ impl Ground {
         let goes_on =
             previous.is_some_and(|attempt| attempt.purpose == *purpose) || matches!(purpose, Purpose::Resume { .. } | Purpose::NoChange);
         match (purpose, previous) {
+            (Purpose::Resolve { tip: base, .. }, None) if task.brings.is_some() => Ground::merged(repo, story, task, base),
             (Purpose::Work | Purpose::Retry { .. }, _) | (_, None) => Ok(fresh()),
             (_, Some(attempt)) if goes_on && is_filled => {
                 let conflicts = match purpose {

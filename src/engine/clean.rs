@@ -1,10 +1,13 @@
-//! Removing what Aura made for a story: worktrees first kept, then removed; branches only when nothing is lost.
+//! Removing what Aura made for a story: worktrees first kept, then removed; branches only when nothing is lost. Of a story
+//! that is completed, nothing is removed while something in it is neither merged nor pushed.
 
 use super::{Engine, Places, blocking};
-use crate::domain::{Completion, Event, Oid, Story};
+use crate::config;
+use crate::domain::{Completion, Event, Oid, Published, Story};
 use crate::error::{Code, Error, Result};
+use crate::forge::{self, GitHub, PullState, RemoteAddress};
 use crate::git::{GitError, Repo};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What was removed and what was kept.
 #[derive(Clone, Debug, Default)]
@@ -20,13 +23,14 @@ impl Engine {
     ///
     /// # Errors
     /// Refuses while the story runs.
-    pub async fn clean(&self, story: &Story) -> Result<Cleaned> {
+    /// Of a completed story also its branch, and then it refuses while anything is neither merged nor pushed, unless forced.
+    pub async fn clean(&self, story: &Story, force: bool) -> Result<Cleaned> {
         self.refuse_inside_attempt()?;
         let (engine, story) = (self.clone(), story.clone());
-        blocking(move || engine.clean_now(&story)).await
+        blocking(move || engine.clean_now(&story, force)).await
     }
 
-    fn clean_now(&self, story: &Story) -> Result<Cleaned> {
+    fn clean_now(&self, story: &Story, force: bool) -> Result<Cleaned> {
         if story.run.is_some() {
             return Err(Error::new(Code::IllegalState, format!("clean `{}`: it is running", story.id.short()))
                 .hint("wait for the run, or cancel it: `aura cancel`"));
@@ -35,6 +39,10 @@ impl Engine {
         let repo = Engine::repo(story)?;
         let mut cleaned = Cleaned::default();
         let places = Places(story);
+        let is_safe = self.is_published(&repo, story, force)?;
+        if !force {
+            refuse_unpublished(&repo, story)?;
+        }
         let history = repo.resolve(&places.history_ref())?;
         let known = history.as_ref().unwrap_or(&story.tip.commit);
         // The story branch stays, so what it holds (a squashed commit is no landing) is kept by itself.
@@ -60,6 +68,9 @@ impl Engine {
                 self.drop_branch(&repo, story, &branch, &commit, &mut cleaned)?;
             }
         }
+        if let Some(commit) = is_safe {
+            self.drop_story_branch(&repo, story, &commit, &mut cleaned)?;
+        }
         // An emptied folder is ours to remove; one that a person put something into stays.
         let _ = std::fs::remove_dir(places.root().join("tasks"));
         let _ = std::fs::remove_dir(places.root());
@@ -68,6 +79,85 @@ impl Engine {
             self.append(story.id, &[Event::WorktreesRemoved { paths }])?;
         }
         Ok(cleaned)
+    }
+
+    /// The published commit, when it is merged or pushed, so that the story branch can go. None keeps the branch.
+    fn is_published(&self, repo: &Repo, story: &Story, force: bool) -> Result<Option<Oid>> {
+        let Completion::Done { commit, how, .. } = &story.completion else { return Ok(None) };
+        let base = story.created.base_branch.as_deref();
+        let is_in = |branch: Option<&str>| -> Result<bool> {
+            let Some(branch) = branch else { return Ok(false) };
+            let tip = repo.resolve(&format!("refs/heads/{branch}"))?;
+            Ok(match tip {
+                Some(tip) => repo.is_ancestor(commit, &tip)?,
+                None => false,
+            })
+        };
+        let (remote, branch, number) = match how {
+            // Nobody else has it, so the branch is what keeps it until somebody merges it.
+            Published::Branch { .. } => return Ok(is_in(base)?.then(|| commit.clone())),
+            Published::Merged { into } => return Ok(is_in(Some(into))?.then(|| commit.clone())),
+            Published::Pushed { remote, branch } => (remote, branch, None),
+            Published::PullRequest { remote, branch, number, .. } => (remote, branch, Some(*number)),
+        };
+        if force || is_in(base)? {
+            return Ok(Some(commit.clone()));
+        }
+        let unsure = |why: String| {
+            Error::new(Code::NeedsPerson, format!("clean `{}`: {why}", story.id.short())).hint(format!(
+                "push it again (`git push {remote} {commit}:refs/heads/{branch}`), or clean with `--force`, which keeps it under refs/aura/rescue"
+            ))
+        };
+        let there = repo.remote_branch(remote, branch);
+        if let Ok(Some(there)) = &there
+            && (there == commit || repo.is_ancestor(commit, there).unwrap_or(false))
+        {
+            return Ok(Some(commit.clone()));
+        }
+        if number.is_some_and(|number| self.is_merged(repo, story, remote, number).unwrap_or(false)) {
+            return Ok(Some(commit.clone()));
+        }
+        if let (Some(base), Ok(_)) = (base, &there)
+            && let Ok(Some(tip)) = repo.fetch_branch(remote, base, &Places(story).base_ref())
+            && repo.is_ancestor(commit, &tip)?
+        {
+            return Ok(Some(commit.clone()));
+        }
+        Err(match there {
+            Err(error) => unsure(format!("it cannot be seen whether `{branch}` is safe at `{remote}` ({error})")),
+            Ok(_) => unsure(format!("`{branch}` is not at `{remote}` any more, and it is not merged")),
+        })
+    }
+
+    /// Whether the forge says that the pull request was merged, in whatever way.
+    fn is_merged(&self, repo: &Repo, story: &Story, remote: &str, number: u64) -> Result<bool> {
+        let settings = self.config(Path::new(&story.created.repository))?.forge;
+        let written = repo.setting(&format!("remote.{remote}.url"))?;
+        let Some(pushed) = written.as_deref().and_then(RemoteAddress::parse) else { return Ok(false) };
+        let Some(api) = settings.api_of(&pushed.host) else { return Ok(false) };
+        let token = config::forge_token(&settings, &pushed.host).or_else(|| forge::token_of_gh(&pushed.host));
+        // The pull request may be in another repository than the one pushed to: its address says which.
+        let url = story.pull_request.as_ref().map_or("", |pull| pull.url.as_str());
+        let path = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').skip(1).take(2).collect::<Vec<_>>().join("/");
+        let slug = forge::Slug::parse(&path).unwrap_or(pushed.slug);
+        Ok(GitHub::new(&api, token, settings.timeout())?.pull(&slug, number)?.state == PullState::Merged)
+    }
+
+    /// The story branch goes, unless somebody has it checked out. What it holds beyond the published commit is kept.
+    fn drop_story_branch(&self, repo: &Repo, story: &Story, commit: &Oid, cleaned: &mut Cleaned) -> Result<()> {
+        let (places, branch) = (Places(story), &story.created.branch);
+        let Some(at) = repo.resolve(&places.story_ref())? else { return Ok(()) };
+        if repo.checked_out_at(branch)?.is_some() {
+            return Ok(());
+        }
+        if at != *commit {
+            let keep = format!("refs/aura/rescue/{}/branches/story", story.id.short());
+            repo.keep(&keep, &at)?;
+            cleaned.rescued.push(keep);
+        }
+        repo.delete_ref(&places.story_ref(), &at)?;
+        cleaned.branches.push(branch.clone());
+        Ok(())
     }
 
     /// A task branch goes when its commit has landed; otherwise a rescue ref keeps the commit.
@@ -86,6 +176,37 @@ impl Engine {
         cleaned.branches.push(branch.to_owned());
         Ok(())
     }
+}
+
+/// Commits and changes that came after the story was published are nowhere else.
+fn refuse_unpublished(repo: &Repo, story: &Story) -> Result<()> {
+    let Completion::Done { commit, .. } = &story.completion else { return Ok(()) };
+    let places = Places(story);
+    let mut left = vec![];
+    if let Some(at) = repo.resolve(&places.story_ref())?.filter(|at| at != commit) {
+        let base = story.created.base_branch.as_deref().map(|base| repo.resolve(&format!("refs/heads/{base}"))).transpose()?.flatten();
+        let is_merged = base.is_some_and(|base| repo.is_ancestor(&at, &base).unwrap_or(false));
+        if !is_merged && at != story.tip.commit {
+            left.push(format!("commits on `{}` up to {}", story.created.branch, at.short()));
+        }
+    }
+    let history = repo.resolve(&places.history_ref())?;
+    let known = history.as_ref().unwrap_or(&story.tip.commit);
+    let is_peoples = |name: &str| !matches!(name, "gate" | "plan");
+    for (name, worktree) in worktrees(story).into_iter().filter(|(name, _)| is_peoples(name)) {
+        let keep = format!("refs/aura/rescue/{}/{name}/clean", story.id.short());
+        let is_story = name == "story";
+        let known = if is_story { commit } else { known };
+        if worktree.join(".git").exists() && repo.rescue(&worktree, &keep, known)?.is_some() {
+            left.push(format!("changes in {}", worktree.display()));
+        }
+    }
+    if left.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(Code::NeedsPerson, format!("clean `{}`: neither merged nor pushed: {}", story.id.short(), left.join("; "))).hint(
+        "take them over where they belong (for example `git cherry-pick`), or clean with `--force`, which keeps them under refs/aura/rescue",
+    ))
 }
 
 fn worktrees(story: &Story) -> Vec<(String, PathBuf)> {

@@ -16,17 +16,19 @@ mod decompose;
 mod doctor;
 mod drive;
 mod gating;
+mod issue;
 mod landing;
 mod prompt;
 mod run;
 mod settle;
 
 pub use clean::Cleaned;
-pub use complete::{CompleteRequest, Publish, merge_hint};
+pub use complete::{CompleteRequest, Publish, PullOptions, merge_hint};
 pub use create::CreateRequest;
 pub use decompose::DecomposeRequest;
 pub use doctor::{Finding, Health, examine};
 pub use drive::drive;
+pub use issue::IssueText;
 pub use run::{RunHandle, RunRequest};
 
 use crate::agent::{self, Agent, AgentEnv};
@@ -167,6 +169,14 @@ impl Places<'_> {
     /// The landings as they were before the squash.
     fn history_ref(&self) -> String {
         format!("refs/aura/stories/{}/history", self.0.id.short())
+    }
+    /// The base as its remote had it when it was fetched last.
+    fn base_ref(&self) -> String {
+        format!("refs/aura/stories/{}/base", self.0.id.short())
+    }
+    /// The squashed commit, when the user's own git made it: made again, it would be another one.
+    fn squash_ref(&self) -> String {
+        format!("refs/aura/stories/{}/squash", self.0.id.short())
     }
     fn rescue_ref(&self, task: &Task, attempt: u32) -> String {
         format!("refs/aura/rescue/{}/{}/{attempt}", self.0.id.short(), task.id())

@@ -67,6 +67,16 @@ fn news(story: &Story, task: &Task, purpose: &Purpose, conflicts: &[String]) -> 
             "You said that you were done, but no file has changed. Either do the task now, or, if nothing needs to change, say so in a line \
              that starts with `{NO_CHANGE_NEEDED}` and give the reason."
         ),
+        Purpose::Resolve { paths, .. } if task.brings.is_some() => {
+            let marked = if conflicts.is_empty() { paths } else { conflicts };
+            format!(
+                "Your working tree holds a merge of the base branch (`git log HEAD^1`) and the story (`git log HEAD^2`), and conflict markers \
+                 (`<<<<<<<`, `=======`, `>>>>>>>`) stand in these files: {}. Resolve every conflict so that both intentions survive, remove \
+                 all markers, and check that the result works.{}",
+                marked.join(", "),
+                intentions(story, task, paths)
+            )
+        }
         Purpose::Resolve { paths, .. } => {
             let marked = if conflicts.is_empty() { paths } else { conflicts };
             format!(

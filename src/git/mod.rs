@@ -17,6 +17,8 @@ mod diff;
 
 mod land;
 
+mod publish;
+
 mod worktree;
 
 mod admin;
@@ -34,6 +36,7 @@ mod rescue;
 pub use admin::put_aside;
 pub use diff::{Change, FileChange};
 pub use land::{Landed, Merge};
+pub use publish::CommitRequest;
 pub use question::{Hit, LogEntry};
 pub use refs::init;
 pub use rescue::Rescue;

@@ -2,8 +2,8 @@ use super::{Effect, Engine, Op, Result, Toolset};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Remove a story's worktrees and task branches. Work that is nowhere else is kept under `refs/aura/rescue`; the story branch
-/// stays. Call when the story is completed, or given up.
+/// Remove a story's worktrees and task branches, and its branch once that is merged or pushed. Refuses to lose what is
+/// neither. Call when the story is completed, or given up.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RemoveWorktree {
@@ -11,6 +11,10 @@ pub struct RemoveWorktree {
     #[arg(default_value = "latest", value_name = "STORY")]
     #[serde(alias = "id")]
     pub story_id: String,
+    /// Remove that too; it is kept under `refs/aura/rescue`.
+    #[arg(long)]
+    #[serde(default)]
+    pub force: bool,
 }
 
 /// What was removed and what was kept.
@@ -36,11 +40,12 @@ impl Op for RemoveWorktree {
 
     async fn call(self, engine: Engine) -> Result<CleanView> {
         let story = super::story(&engine, &self.story_id)?;
-        let cleaned = engine.clean(&story).await?;
+        let cleaned = engine.clean(&story, self.force).await?;
+        let story_branch = if cleaned.branches.contains(&story.created.branch) { "is removed" } else { "stays" };
         let (worktrees, branches) = (cleaned.worktrees.len(), cleaned.branches.len());
         let message = match (worktrees, branches) {
             (0, 0) => "Nothing was left to remove.".into(),
-            _ => format!("Removed: worktrees {worktrees}, task branches {branches}. The story branch stays."),
+            _ => format!("Removed: worktrees {worktrees}, branches {branches}. The story branch {story_branch}."),
         };
         Ok(CleanView {
             story_id: story.id.to_string(),

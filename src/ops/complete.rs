@@ -1,13 +1,13 @@
 use super::view::{PublishView, StoryStatus};
 use super::{Effect, Engine, Op, Result, Toolset};
 use crate::domain::Completion;
-use crate::engine::{CompleteRequest, Publish};
+use crate::engine::{CompleteRequest, Publish, PullOptions};
 use crate::error::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Complete a story: bring the base in, verify exactly the result, squash it to one commit, publish it. Call when isComplete
-/// is true; refuses what the gate has not allowed. Can be repeated. Next: remove_worktree.
+/// Complete a story: bring the base in, verify exactly the result, squash it to one commit, push, open a pull request. Call
+/// when isComplete is true; refuses what the gate has not allowed. Can be repeated. Next: remove_worktree.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CompleteStory {
@@ -19,7 +19,7 @@ pub struct CompleteStory {
     #[arg(long, value_parser = ["auto", "branch", "merge", "push"])]
     #[schemars(extend("enum" = ["auto", "branch", "merge", "push", null]))]
     pub publish: Option<String>,
-    /// Remote to push to (default `origin`).
+    /// Remote to push to; default: the base branch's, else `origin`.
     #[arg(long)]
     pub remote: Option<String>,
     /// Message of the commit; default: made from the story and its tasks.
@@ -29,6 +29,32 @@ pub struct CompleteStory {
     #[arg(long)]
     #[serde(default)]
     pub keep_commits: bool,
+    /// Open a pull request, or update it; default: where the remote is on GitHub.
+    #[arg(long = "pull-request", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub create_pull_request: Option<bool>,
+    /// Its title; default: the story's.
+    #[arg(long = "title", value_name = "TEXT", allow_hyphen_values = true)]
+    pub pr_title: Option<String>,
+    /// Its text; default: what was asked, what was done, what speaks for it.
+    #[arg(long = "body", value_name = "TEXT", allow_hyphen_values = true)]
+    pub pr_body: Option<String>,
+    /// Branch it is for; default: the story's base.
+    #[arg(long = "base", value_name = "BRANCH")]
+    pub base_branch: Option<String>,
+    /// `owner/name` that it is for; default: of `upstream`, else the one pushed to.
+    #[arg(long = "pull-repository", value_name = "OWNER/NAME")]
+    pub pr_repository: Option<String>,
+    /// As a draft; default: true.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub draft: Option<bool>,
+    /// Ask for a review: people, or `organisation/team`.
+    #[arg(long = "reviewer", value_name = "NAME")]
+    #[serde(default)]
+    pub reviewers: Vec<String>,
+    /// Its labels.
+    #[arg(long = "label", value_name = "LABEL")]
+    #[serde(default)]
+    pub labels: Vec<String>,
 }
 
 /// A completed story.
@@ -56,36 +82,46 @@ impl Op for CompleteStory {
 
     async fn call(self, engine: Engine) -> Result<CompleteView> {
         let story = super::story(&engine, &self.story_id)?;
-        let remote = || self.remote.clone().unwrap_or_else(|| "origin".into());
         let publish = match self.publish.as_deref() {
-            None | Some("auto") if self.remote.is_some() => Publish::Push { remote: remote() },
+            None | Some("auto") if self.remote.is_some() => Publish::Push { remote: self.remote },
             None | Some("auto") => Publish::Auto,
             Some("branch") => Publish::Branch,
             Some("merge") => Publish::Merge,
-            Some("push") => Publish::Push { remote: remote() },
+            Some("push") => Publish::Push { remote: self.remote },
             Some(other) => {
                 let detail = format!("complete: `publish` is `{}`; auto, branch, merge and push are possible", other.escape_debug());
                 return Err(Error::invalid(detail));
             }
         };
-        let request = CompleteRequest { publish, message: self.commit_message, keep_commits: self.keep_commits };
+        let pull = PullOptions {
+            create: self.create_pull_request,
+            title: self.pr_title,
+            body: self.pr_body,
+            base: self.base_branch,
+            repository: self.pr_repository,
+            reviewers: self.reviewers,
+            labels: self.labels,
+            draft: self.draft,
+        };
+        let request = CompleteRequest { publish, message: self.commit_message, keep_commits: self.keep_commits, pull };
         let story = engine.complete(&story, request).await?;
         let published = PublishView::of(&story);
         let completed_at = match &story.completion {
             Completion::Done { at, .. } => Some(at.to_string()),
-            Completion::Open | Completion::Started | Completion::Squashed { .. } => None,
+            Completion::Open | Completion::Started | Completion::Squashed { .. } | Completion::Pushed { .. } => None,
         };
+        let pull_request_url = story.pull_request.as_ref().map(|pull| pull.url.clone());
         Ok(CompleteView {
             id: story.id.to_string(),
             status: story.status(),
             completed_at,
-            pull_request_url: None,
+            pull_request_url: pull_request_url.clone(),
             verification_passed: story.tip_verdict().and_then(|verdict| match verdict {
                 crate::domain::Verdict::Passed => Some(true),
                 crate::domain::Verdict::Failed => Some(false),
                 crate::domain::Verdict::Ungated => None,
             }),
-            message: message(published.as_ref()),
+            message: message(published.as_ref(), pull_request_url.as_deref()),
             summary: summary(published.as_ref()),
             next: super::next(&story),
             published,
@@ -99,14 +135,16 @@ fn summary(published: Option<&PublishView>) -> String {
         None => "The story is being completed.",
         Some("merged") => "Completed: the verified commit is merged into the base branch.",
         Some("pushed") => "Completed: the verified commit is pushed.",
+        Some("pullRequest") => "Completed: the verified commit is pushed, and its pull request is open.",
         Some(_) => "Completed: the verified commit is on the story branch.",
     }
     .into()
 }
 
-fn message(published: Option<&PublishView>) -> String {
+fn message(published: Option<&PublishView>, url: Option<&str>) -> String {
     match published {
         None => "The story is being completed.".into(),
+        Some(p) if p.how == "pullRequest" => format!("The pull request of `{}`: {}", p.branch, url.unwrap_or_default()),
         Some(p) if p.how == "merged" => format!("Merged into `{}`.", p.branch),
         Some(p) if p.how == "pushed" => format!("Pushed `{}` to `{}`.", p.branch, p.remote.as_deref().unwrap_or_default()),
         Some(p) => match &p.merge_command {

@@ -14,8 +14,9 @@ const PATH_BYTES_MAX: usize = 4096;
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateStory {
-    /// What should be true at the end, in one line.
-    pub title: String,
+    /// What should be true at the end, in one line. Needed, unless `issueUrl` gives title and description.
+    #[arg(required_unless_present = "issue_url")]
+    pub title: Option<String>,
     /// Details: context, wishes, limits. Headings or a list become tasks with the `outline` planner.
     #[arg(short, long, allow_hyphen_values = true)]
     pub description: Option<String>,
@@ -35,8 +36,8 @@ pub struct CreateStory {
     /// Planner that decomposes it: `copilot`, `openai`, `outline` or one of aura.toml.
     #[arg(long)]
     pub planner: Option<String>,
-    /// Address of the issue that it answers.
-    #[arg(long, value_name = "URL")]
+    /// Address of the GitHub issue that it answers.
+    #[arg(long, visible_alias = "issue", value_name = "URL")]
     pub issue_url: Option<String>,
 }
 
@@ -69,9 +70,23 @@ impl Op for CreateStory {
             ))
             .hint("give the whole path: what calls this may stand anywhere"));
         }
+        let (title, description) = match (self.title, &self.issue_url) {
+            (Some(title), _) => (title, self.description.unwrap_or_default()),
+            (None, Some(url)) => {
+                let (engine, url, repository) = (engine.clone(), url.clone(), repository.clone());
+                let read = tokio::task::spawn_blocking(move || engine.read_issue(&repository, &url)).await;
+                let issue = read.map_err(|e| Error::internal("read an issue").because(e))??;
+                (issue.title, self.description.unwrap_or(issue.description))
+            }
+            (None, None) => {
+                return Err(
+                    Error::invalid("call `create_story`: `title` is missing").hint("say in one line what should be true at the end")
+                );
+            }
+        };
         let request = CreateRequest {
-            title: self.title,
-            description: self.description.unwrap_or_default(),
+            title,
+            description,
             repository,
             base: self.base,
             branch: self.branch,

@@ -76,7 +76,7 @@ impl StoryView {
     pub(super) fn of(story: &Story) -> StoryView {
         let completed_at = match &story.completion {
             Completion::Done { at, .. } => Some(at.to_string()),
-            Completion::Open | Completion::Started | Completion::Squashed { .. } => None,
+            Completion::Open | Completion::Started | Completion::Squashed { .. } | Completion::Pushed { .. } => None,
         };
         StoryView {
             id: story.id.to_string(),
@@ -101,7 +101,7 @@ impl StoryView {
             created_at: story.created_at.to_string(),
             updated_at: story.updated_at.to_string(),
             completed_at,
-            pull_request_url: None,
+            pull_request_url: story.pull_request.as_ref().map(|pull| pull.url.clone()),
             error: trouble(story),
         }
     }
@@ -385,7 +385,7 @@ impl UsageView {
 #[serde(rename_all = "camelCase")]
 pub struct PublishView {
     pub commit: String,
-    /// `branch`, `merged` or `pushed`.
+    /// `branch`, `merged`, `pushed` or `pullRequest`.
     pub how: &'static str,
     /// The branch that holds the commit now.
     pub branch: String,
@@ -401,6 +401,7 @@ impl PublishView {
             Published::Branch { branch } => ("branch", branch.clone(), None),
             Published::Merged { into } => ("merged", into.clone(), None),
             Published::Pushed { remote, branch } => ("pushed", branch.clone(), Some(remote.clone())),
+            Published::PullRequest { remote, branch, .. } => ("pullRequest", branch.clone(), Some(remote.clone())),
         };
         Some(PublishView { commit: commit.to_string(), how, branch, remote, merge_command: engine::merge_hint(story) })
     }

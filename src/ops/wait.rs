@@ -157,6 +157,7 @@ fn change(recorded: &Recorded) -> Option<String> {
         Event::CulpritFound { task, .. } => format!("{task} turned the gate red and is being repaired"),
         Event::CulpritUnknown { .. } => "no task could be blamed for the red gate".into(),
         Event::RepairFailed { task, .. } => format!("{task} could not be repaired"),
+        Event::BaseConflicted { .. } => "the base branch conflicts with the story and is being merged".into(),
         Event::CancelRequested { .. } => "cancelling".into(),
         Event::RunStopped { .. } => "the run is stopping".into(),
         Event::RunEnded { .. } => "the run ended".into(),
@@ -178,6 +179,10 @@ fn change(recorded: &Recorded) -> Option<String> {
         | Event::CompletionStarted
         | Event::BaseBrought { .. }
         | Event::Squashed { .. }
+        | Event::SquashDropped { .. }
+        | Event::PushStarted { .. }
+        | Event::BranchPushed { .. }
+        | Event::PullRequestOpened { .. }
         | Event::StoryPublished { .. }
         | Event::CompletionFailed { .. }
         | Event::WorktreesRemoved { .. }

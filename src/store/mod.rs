@@ -312,7 +312,9 @@ fn project(tx: &Transaction<'_>, story: &Story, events: &[Event]) -> Result<()> 
         statement.execute(params![id, story.id.short(), story.created.repository, status.as_str(), created, updated, body])
     })
     .map_err(sql("write the story"))?;
-    let all = events.iter().any(|event| matches!(event, Event::PlanAccepted(_) | Event::RunRequested { .. }));
+    let all = events.iter().any(|event| {
+        matches!(event, Event::PlanAccepted(_) | Event::RunRequested { .. } | Event::BaseConflicted { .. } | Event::BaseBrought { .. })
+    });
     if all {
         tx.execute("delete from task where story_id = ?", [&id]).map_err(sql("write the tasks"))?;
     }

@@ -80,6 +80,8 @@ fn the_page_of_settings_names_every_key_and_no_other() {
         ("agents", "[agents.x]\nnonsense = 1"),
         ("planners", "[planners.x]\nnonsense = 1"),
         ("gate", "[gate]\nnonsense = 1"),
+        ("complete", "[complete]\nnonsense = 1"),
+        ("forge", "[forge]\nnonsense = 1"),
         ("gate.checks", "[gate]\nchecks = [{ nonsense = 1 }]"),
     ] {
         let known = known_keys(&cli, settings);

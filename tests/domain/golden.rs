@@ -47,9 +47,14 @@ fn place(event: &Event) -> usize {
         Event::CompletionFailed { .. } => 30,
         Event::WorktreesRemoved { .. } => 31,
         Event::Noted { .. } => 32,
+        Event::BaseConflicted { .. } => 33,
+        Event::SquashDropped { .. } => 34,
+        Event::PushStarted { .. } => 35,
+        Event::BranchPushed { .. } => 36,
+        Event::PullRequestOpened { .. } => 37,
     }
 }
-const KINDS: usize = 33;
+const KINDS: usize = 38;
 
 // tidy: flat match
 fn one_of_each() -> Vec<Event> {
@@ -86,8 +91,12 @@ fn one_of_each() -> Vec<Event> {
         RunOutcome::Cancelled,
         RunOutcome::Stopped { reason: StopReason::NeedsLogin, detail: text() },
     ];
-    let published =
-        [Published::Branch { branch: text() }, Published::Merged { into: text() }, Published::Pushed { remote: text(), branch: text() }];
+    let published = [
+        Published::Branch { branch: text() },
+        Published::Merged { into: text() },
+        Published::Pushed { remote: text(), branch: text() },
+        Published::PullRequest { remote: text(), branch: text(), number: 7, url: text() },
+    ];
     let check = |end| CheckReport {
         name: "cargo test".into(),
         kind: CheckKind::Test,
@@ -171,6 +180,12 @@ fn one_of_each() -> Vec<Event> {
         Event::CompletionFailed { error: text() },
         Event::WorktreesRemoved { paths: vec!["/w".into()] },
         Event::Noted { text: text() },
+        Event::BaseConflicted { base: oid("b"), onto: oid("o"), paths: vec!["a".into()] },
+        Event::SquashDropped { commit: oid("s"), why: text() },
+        Event::PushStarted { remote: text(), branch: text(), commit: oid("s"), was: None },
+        Event::PushStarted { remote: text(), branch: text(), commit: oid("s"), was: Some(oid("w")) },
+        Event::BranchPushed { remote: text(), branch: text(), commit: oid("s") },
+        Event::PullRequestOpened { number: 7, url: text(), updated: true },
     ];
     events.extend(ends.map(|outcome| Event::RunEnded { run: RUN, outcome }));
     events.extend(purposes.map(attempt));

@@ -22,6 +22,8 @@ pub struct World {
     pub id: String,
     scripts: BTreeMap<String, BTreeMap<String, Vec<Step>>>,
     before: String,
+    /// Variables that the program gets besides.
+    pub env: BTreeMap<String, String>,
 }
 
 /// What the program said.
@@ -46,7 +48,7 @@ impl World {
     /// With settings of one's own instead of the gate.
     pub fn with(settings: &str) -> World {
         let dir = tempfile::Builder::new().prefix("aura world ünï ").tempdir().unwrap();
-        let mut world = World { dir, id: String::new(), scripts: BTreeMap::new(), before: String::new() };
+        let mut world = World { dir, id: String::new(), scripts: BTreeMap::new(), before: String::new(), env: BTreeMap::new() };
         for folder in ["repo", "home", "agents", "user", "bin"] {
             fs::create_dir(world.path(folder)).unwrap();
         }
@@ -98,6 +100,9 @@ impl World {
         for name in ["AURA_TASK", "AURA_STORY", "AURA_JOB", "AURA_LOG", "COPILOT_BIN", "XDG_DATA_HOME", "XDG_CONFIG_HOME"] {
             command.env_remove(name);
         }
+        for name in ["GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"] {
+            command.env_remove(name);
+        }
         for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"] {
             command.env_remove(name);
         }
@@ -111,7 +116,8 @@ impl World {
             .env("GIT_CONFIG_GLOBAL", self.path("user/gitconfig"))
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("AURA_HOME", self.path("home"))
-            .env("AURA_TEST_AGENT", self.path("agents"));
+            .env("AURA_TEST_AGENT", self.path("agents"))
+            .envs(&self.env);
         command
     }
 

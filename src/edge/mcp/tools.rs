@@ -21,6 +21,20 @@ const DEFAULTS: &[(&str, &str, Fill, &str)] = &[
     ),
 ];
 
+/// What a model is told in fewer words than a person, or in none where the name says it. Without a tool: of every tool.
+const TERSE: &[(&str, &str, &str)] = &[
+    ("", "storyId", "Id, or its start, or `latest`."),
+    ("", "taskId", "For example `task-3`."),
+    ("create_story", "repositoryPath", "Path of the git repository, or of a folder in it."),
+    ("list_stories", "status", ""),
+    ("decompose_story", "tasks", "A plan of your own."),
+    ("complete_story", "publish", "`branch` leaves it on the story branch, `merge` moves the base branch to it."),
+    ("complete_story", "commitMessage", ""),
+    ("complete_story", "prTitle", ""),
+    ("complete_story", "prBody", ""),
+    ("complete_story", "labels", ""),
+];
+
 #[derive(Clone, Copy)]
 enum Fill {
     Count(u32),
@@ -114,13 +128,22 @@ fn tool(verb: &Verb) -> Tool {
         }
         // There is no current folder here.
         "create_story" => {
-            input.get_mut("required").and_then(Value::as_array_mut).into_iter().for_each(|needed| needed.push(json!("repositoryPath")));
+            input["required"] = json!(["repositoryPath"]);
         }
         _ => {}
     }
-    for (_, field, _, about) in DEFAULTS.iter().filter(|(tool, ..)| *tool == verb.name) {
-        if let Some(shown) = input.pointer_mut(&format!("/properties/{field}/description")) {
-            *shown = json!(about);
+    let defaults = DEFAULTS.iter().map(|(tool, field, _, about)| (tool, field, about));
+    for (_, field, about) in TERSE
+        .iter()
+        .map(|(tool, field, about)| (tool, field, about))
+        .chain(defaults)
+        .filter(|(tool, ..)| tool.is_empty() || **tool == verb.name)
+    {
+        let Some(shown) = input.pointer_mut(&format!("/properties/{field}")).and_then(Value::as_object_mut) else { continue };
+        if about.is_empty() {
+            shown.shift_remove("description");
+        } else {
+            shown.insert("description".into(), json!(about));
         }
     }
     let effect = verb.effect;
@@ -166,10 +189,11 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// What may be left out need not be said to be `null` too.
+/// What may be left out need not be said to be `null` too, nor that it is nothing then.
 fn without_null(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
+            map.retain(|key, value| key != "default" || !(value.is_null() || *value == json!(false) || *value == json!([])));
             for key in ["type", "enum"] {
                 let Some(Value::Array(values)) = map.get_mut(key) else { continue };
                 values.retain(|value| !value.is_null() && value != "null");

@@ -1,0 +1,127 @@
+//! The base as it is now, brought into the story. A conflict becomes a task that an agent resolves.
+
+use super::Ceremony;
+use super::publish::remote_trouble;
+use crate::domain::{Event, Oid, Story, Verdict};
+use crate::engine::Places;
+use crate::engine::gating::Site;
+use crate::error::{Code, Error, Result};
+use crate::forge::Scanner;
+use crate::git::Expect;
+
+/// Most secrets that are named at once.
+const FINDINGS_MAX: usize = 10;
+
+impl Ceremony<'_> {
+    /// A person may have committed to the story branch after the last gate: their commit is verified like any other.
+    pub(super) fn adopt_tip(&self, story: &Story) -> Result<Story> {
+        let now = self.repo.resolve(&Places(story).story_ref())?;
+        let Some(now) = now.filter(|now| *now != story.tip.commit) else { return Ok(story.clone()) };
+        if !self.repo.is_ancestor(&story.tip.commit, &now)? {
+            return Err(Error::new(
+                Code::Conflict,
+                format!("the story branch `{}` was moved and leaves out work that has landed", story.created.branch),
+            )
+            .hint(format!("move it back: `git branch -f {} {}`", story.created.branch, story.tip.commit)));
+        }
+        let tree = self.repo.tree_of(&now)?;
+        self.append(Event::TipAdopted { onto: story.tip.commit.clone(), commit: now, tree })
+    }
+
+    /// Where the base stands now: at the remote that is published to, else here.
+    pub(super) fn base_now(&self, story: &Story) -> Result<Oid> {
+        let Some(branch) = &self.target.base_branch else { return Ok(story.created.base_commit.clone()) };
+        if let Some(remote) = &self.target.base_remote {
+            if let Some(there) = self.repo.fetch_branch(remote, branch, &Places(story).base_ref()).map_err(remote_trouble)? {
+                self.refuse_unpushed(story, remote, branch, &there)?;
+                return Ok(there);
+            }
+            if self.target.pull.is_some() {
+                return Err(Error::new(Code::NotFound, format!("open a pull request into `{branch}`: `{remote}` has no such branch"))
+                    .hint("name one with `--base`, or push it first"));
+            }
+        }
+        Ok(self.repo.resolve(&format!("refs/heads/{branch}"))?.unwrap_or_else(|| story.created.base_commit.clone()))
+    }
+
+    /// Commits of the user's that only their own base branch holds are not the story's to publish.
+    fn refuse_unpushed(&self, story: &Story, remote: &str, branch: &str, there: &Oid) -> Result<()> {
+        let from = &story.created.base_commit;
+        if self.request.pull.base.is_some() || self.repo.is_ancestor(from, there)? {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::NeedsPerson,
+            format!("the story starts from {}, which `{branch}` of `{remote}` does not hold: it would be published too", from.short()),
+        )
+        .hint(format!("push it first (`git push {remote} {branch}`), or name another base with `--base`")))
+    }
+
+    /// Merges what the base has gained meanwhile, or makes a task of the conflict.
+    pub(super) fn bring(&self, story: &Story, base: &Oid) -> Result<(Story, Option<Vec<String>>)> {
+        let onto = story.tip.commit.clone();
+        if base == &onto || self.repo.is_ancestor(base, &onto)? {
+            if story.open_bringing().is_none() {
+                return Ok((story.clone(), None));
+            }
+            // Somebody has merged it by hand.
+            let tree = story.tip.tree.clone();
+            return Ok((self.append(Event::BaseBrought { base: base.clone(), onto: onto.clone(), commit: onto, tree })?, None));
+        }
+        let merge = self.repo.merge(&onto, base)?;
+        if !merge.conflicts.is_empty() {
+            let paths = merge.conflicts;
+            let story = self.append(Event::BaseConflicted { base: base.clone(), onto, paths: paths.clone() })?;
+            return Ok((story, Some(paths)));
+        }
+        let branch = self.target.base_branch.as_deref().unwrap_or("the base");
+        let message = format!("Bring in {branch}\n\nAura-Story: {}\n", story.id);
+        // Its date comes from what it is made of, so that made again it is the same commit.
+        let at = self.repo.time_of(&onto)?.max(self.repo.time_of(base)?);
+        let commit = self.repo.commit_tree(&merge.tree, &[&onto, base], &message, at)?;
+        self.repo.update_ref(&Places(story).story_ref(), &commit, Expect::At(&onto), "aura: bring in the base")?;
+        Ok((self.append(Event::BaseBrought { base: base.clone(), onto, commit, tree: merge.tree })?, None))
+    }
+
+    /// Stops before anything is published that looks like a secret. File and line are named, never the value.
+    pub(super) fn refuse_secrets(&self, story: &Story, base: &Oid) -> Result<()> {
+        if !self.config.complete.secrets {
+            return Ok(());
+        }
+        let patch = self.repo.patch(base, &story.tip.commit, self.request.keep_commits)?;
+        let token = self.target.pull.as_ref().map(|pull| pull.token.clone());
+        let found = Scanner::new(token.into_iter().collect()).scan(&patch, FINDINGS_MAX);
+        if found.is_empty() {
+            return Ok(());
+        }
+        let places: Vec<String> =
+            found.iter().map(|found| format!("{}:{} ({})", found.path.escape_debug(), found.line, found.what)).collect();
+        let worktree = Places(story).story_worktree();
+        Err(Error::new(Code::NeedsPerson, format!("complete: what would be published holds a secret: {}", places.join(", "))).hint(
+            format!(
+                "take it out in {} and commit there, revoke it where it was issued, then complete again; a line that is none can end with \
+             `gitleaks:allow`",
+                worktree.display()
+            ),
+        ))
+    }
+
+    /// The gate on exactly the tip, unless its tree has been gated.
+    pub(super) fn verify(&self, story: &Story) -> Result<Story> {
+        let wave = story.wave_count().max(1);
+        let occasion = format!("complete-{}", story.tip.commit.short());
+        let site = Site { engine: self.engine, repo: self.repo, config: self.config, story };
+        let Some(report) = site.gate(&story.tip.commit, &story.tip.tree, &occasion, &|| false)? else { return Ok(story.clone()) };
+        let verdict = report.verdict;
+        let failing = report.failing().map(|check| check.name.clone()).unwrap_or_default();
+        let story = self.append(Event::GateFinished { wave, report: Box::new(report) })?;
+        match verdict {
+            Verdict::Passed | Verdict::Ungated => Ok(story),
+            Verdict::Failed => Err(Error::new(
+                Code::IllegalState,
+                format!("complete `{}`: the gate is red at {}: `{failing}` fails", story.id.short(), story.tip.commit.short()),
+            )
+            .hint("`aura status` shows the output; `aura run --all` lets an agent repair it, then complete again")),
+        }
+    }
+}

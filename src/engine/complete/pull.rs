@@ -1,0 +1,108 @@
+//! The pull request: found or opened, never twice. An open one of the branch is brought up to date; what people have
+//! written into it stays.
+
+use super::Ceremony;
+use super::body::{self, Evidence};
+use super::squash::subject;
+use super::target::PullTarget;
+use crate::domain::{Event, Oid, PullRequestRef, Story};
+use crate::error::{Error, Result};
+use crate::forge::{ForgeError, IssueAddress, NewPull, Pull, PullChange, PullState};
+
+impl Ceremony<'_> {
+    pub(super) fn pull_request(&self, story: &Story, commit: &Oid, target: &PullTarget) -> Result<PullRequestRef> {
+        let (github, slug) = (&target.github, &target.slug);
+        let found = match &story.pull_request {
+            Some(known) => Some(github.pull(slug, known.number)?),
+            None => github.find_pull(slug, &target.head, commit.as_str())?,
+        };
+        let text = self.body(story, commit, target);
+        let (pull, updated) = match found {
+            Some(pull) => (self.update(target, &pull, &text)?, true),
+            None => match self.open(story, target, &text) {
+                Ok(pull) => (pull, false),
+                // Somebody was faster, or an answer of ours was lost.
+                Err(ForgeError::Invalid { said, .. }) if said.contains("already exists") => {
+                    let found = github.find_pull(slug, &target.head, commit.as_str())?;
+                    let found =
+                        found.ok_or_else(|| Error::internal(format!("a pull request of `{}` exists and is not found", target.head)))?;
+                    (self.update(target, &found, &text)?, true)
+                }
+                Err(error) => return Err(error.into()),
+            },
+        };
+        let known = PullRequestRef { number: pull.number, url: pull.url };
+        if story.pull_request.as_ref() != Some(&known) {
+            self.append(Event::PullRequestOpened { number: known.number, url: known.url.clone(), updated })?;
+        }
+        if pull.state == PullState::Open {
+            self.label_and_ask(target, &known)?;
+        }
+        Ok(known)
+    }
+
+    fn open(&self, story: &Story, target: &PullTarget, text: &str) -> Result<Pull, ForgeError> {
+        let options = &self.request.pull;
+        let subject = subject(story);
+        let mut new = NewPull {
+            title: options.title.as_deref().unwrap_or(&subject),
+            body: options.body.as_deref().unwrap_or(text),
+            head: &target.head,
+            base: self.target.base_branch.as_deref().unwrap_or_default(),
+            draft: options.draft.unwrap_or(self.config.complete.draft),
+        };
+        match target.github.open_pull(&target.slug, &new) {
+            // A plan of GitHub's without drafts: the wish for one was only the default.
+            Err(ForgeError::Invalid { said, .. })
+                if new.draft && options.draft.is_none() && said.contains("Draft pull requests are not") =>
+            {
+                new.draft = false;
+                target.github.open_pull(&target.slug, &new)
+            }
+            done => done,
+        }
+    }
+
+    /// An open one gets our part of the text anew, and a title or base that was asked for.
+    fn update(&self, target: &PullTarget, pull: &Pull, text: &str) -> Result<Pull, ForgeError> {
+        if pull.state != PullState::Open {
+            return Ok(pull.clone());
+        }
+        let options = &self.request.pull;
+        let merged = body::merged(&pull.body, text);
+        let change = PullChange {
+            title: options.title.as_deref().filter(|title| *title != pull.title),
+            body: Some(options.body.as_deref().unwrap_or(&merged)).filter(|body| *body != pull.body),
+            base: options.base.as_deref().filter(|base| *base != pull.base),
+        };
+        if change.title.is_none() && change.body.is_none() && change.base.is_none() {
+            return Ok(pull.clone());
+        }
+        target.github.update_pull(&target.slug, pull.number, &change)
+    }
+
+    fn label_and_ask(&self, target: &PullTarget, known: &PullRequestRef) -> Result<()> {
+        let either = |asked: &Vec<String>, configured: &Vec<String>| if asked.is_empty() { configured.clone() } else { asked.clone() };
+        let labels = either(&self.request.pull.labels, &self.config.complete.labels);
+        let reviewers = either(&self.request.pull.reviewers, &self.config.complete.reviewers);
+        let is_open = |error: ForgeError| {
+            let mut error = Error::from(error);
+            error.detail = format!("{} is open, but: {}", known.url, error.detail);
+            error
+        };
+        if !labels.is_empty() {
+            target.github.add_labels(&target.slug, known.number, &labels).map_err(is_open)?;
+        }
+        if !reviewers.is_empty() {
+            target.github.request_reviewers(&target.slug, known.number, &reviewers).map_err(is_open)?;
+        }
+        Ok(())
+    }
+
+    fn body(&self, story: &Story, commit: &Oid, target: &PullTarget) -> String {
+        let issue = story.created.issue_url.as_deref().and_then(IssueAddress::parse).filter(|issue| issue.host == target.host);
+        let closes = issue
+            .map(|issue| if issue.slug == target.slug { format!("#{}", issue.number) } else { format!("{}#{}", issue.slug, issue.number) });
+        body::of(story, &Evidence { commit, base_branch: self.target.base_branch.as_deref(), closes })
+    }
+}
