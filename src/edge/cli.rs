@@ -1,7 +1,7 @@
 //! The command line: every verb of the table, and what only a terminal needs. stdout is the answer, stderr the
 //! conversation. With `--json`, stdout holds exactly one JSON document, on success and on refusal alike.
 
-use super::{call, demo, doctor, hosts, live, mcp, render, rescue, run, term};
+use super::{call, demo, doctor, hosts, http, live, mcp, render, rescue, run, term};
 use crate::config::Environment;
 use crate::engine::{self, Engine};
 use crate::error::{Code, Error, Problem, Result};
@@ -75,6 +75,7 @@ fn public() -> Command {
     }
     app.subcommand(live::watch_command())
         .subcommand(call::command())
+        .subcommand(http::command())
         .subcommand(mcp::command().subcommands(hosts::commands()).args_conflicts_with_subcommands(true))
         .subcommand(rescue::command())
         .subcommand(doctor::command())
@@ -106,6 +107,7 @@ async fn dispatch(matches: &ArgMatches, format: Format) -> Result<u8> {
     let engine = open(Environment::read()?)?;
     match name {
         "drive" => drive(engine, args).await,
+        "serve" => http::serve(engine, args).await,
         "watch" => live::watch(&engine, args, format).await,
         "call" => call::call(engine, args).await,
         "rescue" => rescue::rescue(&engine, args, format),
@@ -132,6 +134,7 @@ pub(super) fn open(environment: Environment) -> Result<Engine> {
 fn runtime(command: Option<&str>) -> std::io::Result<Runtime> {
     match command {
         Some("run" | "watch" | "demo" | "drive") => Builder::new_multi_thread().worker_threads(2).enable_all().build(),
+        Some("serve") => Builder::new_multi_thread().max_blocking_threads(http::THREADS_MAX).enable_all().build(),
         Some("mcp") => Builder::new_current_thread().max_blocking_threads(mcp::THREADS_MAX).enable_all().build(),
         Some(_) | None => Builder::new_current_thread().enable_all().build(),
     }
