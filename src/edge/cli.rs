@@ -65,7 +65,14 @@ fn public() -> Command {
         .after_help("Exit codes: 0 done; 1 done, unhappily; 2 invalid request; 3 not found; 4 not possible now; 5 needs a person or a login;\n6 something is missing; 7 a limit; 70 a bug; 130 interrupted.")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .arg(json);
+        .arg(json)
+        .arg(
+            Arg::new("url")
+                .long("url")
+                .global(true)
+                .value_name("URL")
+                .help("With `call`: ask the `aura serve` at this address [default: AURA_URL]"),
+        );
     for verb in VERBS {
         app = app.subcommand(match verb.command {
             "run" => (verb.clap)()
@@ -90,9 +97,18 @@ fn public() -> Command {
 
 async fn dispatch(matches: &ArgMatches, format: Format) -> Result<u8> {
     let Some((name, args)) = matches.subcommand() else { return Err(Error::invalid("no command")) };
+    let url = matches.get_one::<String>("url").cloned();
+    if url.is_some() && name != "call" {
+        return Err(Error::invalid(format!("`aura {name}` cannot ask a server")).hint("`aura call TOOL --url …` can, for every tool"));
+    }
     match name {
         "completions" => return completions(args),
         "man" => return man(),
+        "call" if !args.get_flag("list") => {
+            if let Some(url) = url.or_else(|| crate::config::named_variable("AURA_URL")) {
+                return call::forward(&url, args);
+            }
+        }
         "demo-agent" => return demo::agent(),
         "demo" => return demo::demo(args).await,
         "doctor" => return doctor::doctor(args, format),

@@ -1,9 +1,23 @@
 //! For every verb a good and a bad call give the same JSON at the command line and over HTTP, by route and by name.
 
-use super::cli_world::{Cli, task};
+use super::cli_world::{Cli, Said, fed, task};
 use super::server::{STORIES, Server};
 use aura::edge::http::{ROUTES, Route};
+use aura::error::Code;
 use serde_json::{Value, json};
+
+/// The command line, asking the server instead.
+fn through(cli: &Cli, server: &Server, verb: &str, args: &Value) -> Said {
+    let url = format!("http://{}/", server.address);
+    let mut command = if args.as_object().unwrap().len() % 2 == 0 {
+        cli.aura(&["call", verb, "--url", &url])
+    } else {
+        let mut command = cli.aura(&["call", verb]);
+        command.env("AURA_URL", url);
+        command
+    };
+    fed(&mut command, args.to_string().as_bytes())
+}
 
 /// What no two calls have in common, although they mean the same.
 fn timeless(mut value: Value) -> Value {
@@ -80,7 +94,10 @@ fn every_door_says_the_same() {
     cli.json(&["run", &story, "--all"]).well();
     for route in ROUTES {
         for args in bad(route.verb, &story) {
-            let said = cli.call(route.verb, &args).json();
+            let call = cli.call(route.verb, &args);
+            let said = call.json();
+            let far = through(&cli, &server, route.verb, &args);
+            assert_eq!((far.json(), far.code), (said.clone(), call.code), "{} {args} over --url", route.verb);
             let reply = by_route(&server, route, STORIES, &args);
             assert_eq!(reply.json(), said, "{} {args}", route.verb);
             reply.refused(said["code"].as_str().unwrap());
@@ -95,6 +112,8 @@ fn every_door_says_the_same() {
             }
             let call = cli.call(route.verb, &args);
             let said = timeless(call.json());
+            let far = through(&cli, &server, route.verb, &args);
+            assert_eq!((timeless(far.json()), far.code), (said.clone(), call.code), "{} over --url", route.verb);
             let reply = by_route(&server, route, STORIES, &args);
             assert_eq!(timeless(reply.well(200)), said, "{} {args}", route.verb);
             assert_eq!(reply.header("aura-exit-code"), Some(call.code.to_string().as_str()));
@@ -149,4 +168,30 @@ fn the_description_names_every_route_and_every_schema_it_points_at() {
         let name = part.split('"').next().unwrap();
         assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
     }
+}
+
+#[test]
+fn a_server_that_is_not_there_or_is_not_aura_is_a_refusal() {
+    let cli = Cli::new();
+    let list = |url: &str| fed(&mut cli.aura(&["call", "list_stories", "--url", url]), b"{}");
+    list("http://127.0.0.1:1").refused(Code::Unavailable);
+    for bad in ["nonsense", "ftp://127.0.0.1", "http://me:secret@127.0.0.1"] {
+        let problem = list(bad).refused(Code::InvalidRequest);
+        assert!(!problem.to_string().contains("secret"), "{problem}");
+    }
+    cli.json(&["list", "--url", "http://127.0.0.1:1"]).refused(Code::InvalidRequest);
+    let server = Server::start(&cli);
+    std::fs::write(cli.path("home/http-token"), "0".repeat(64)).unwrap();
+    list(&format!("http://{}", server.address)).refused(Code::NeedsToken);
+}
+
+#[test]
+fn the_page_lists_the_routes() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/http.md")).unwrap().replace("\r\n", "\n");
+    let shown: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    let real: Vec<String> = ROUTES
+        .iter()
+        .map(|route| format!("| `{} {}` | `{}` |", route.method.name().to_ascii_uppercase(), route.path, route.verb))
+        .collect();
+    assert_eq!(shown, real);
 }

@@ -4,7 +4,7 @@ use super::replies::{self, Turn};
 use super::routes::{Method, PREFIXES, ROUTES, Route};
 use super::{EXIT_CODE, Shared, TOOLS, problem};
 use crate::error::{Error, Result};
-use crate::ops::{self, Answer, Verb, WAIT_SECONDS_MAX};
+use crate::ops::{self, Answer, Verb};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Query, RawPathParams, Request, State};
@@ -115,11 +115,6 @@ async fn exchange(place: &Arc<Place>, request: Request) -> Result<Response, Refu
 
 async fn call(place: &Place, args: Map<String, Value>) -> Result<Answer> {
     let waits = place.verb.name == "wait_for_wave" || args.get("waitSeconds").and_then(Value::as_u64).is_some_and(|seconds| seconds > 0);
-    if let Some(seconds) =
-        args.get("waitSeconds").and_then(Value::as_u64).filter(|seconds| *seconds > WAIT_SECONDS_MAX && place.verb.name == "run_wave")
-    {
-        return Err(Error::invalid(format!("run: `waitSeconds` is {seconds}; 0 to {WAIT_SECONDS_MAX} are possible")));
-    }
     place.shared.calls.call(place.shared.engine.clone(), place.verb, Value::Object(args), waits).await
 }
 

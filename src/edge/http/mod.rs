@@ -5,6 +5,7 @@
 
 mod api;
 mod calls;
+pub(super) mod client;
 mod events;
 mod feed;
 mod guard;
