@@ -38,7 +38,7 @@ pub(super) async fn call(engine: Engine, args: &ArgMatches) -> Result<u8> {
 }
 
 /// The same by a running server. Its database is the one that counts: none is opened here.
-pub(super) fn forward(url: &str, args: &ArgMatches) -> Result<u8> {
+pub(super) fn forward(url: &str, args: &ArgMatches) -> u8 {
     let asked = || -> Result<Said> {
         let (verb, value) = asked(args)?;
         // No folder is no reason not to ask: a token may be given.
@@ -51,7 +51,7 @@ pub(super) fn forward(url: &str, args: &ArgMatches) -> Result<u8> {
         Err(error) => (serde_json::to_value(crate::error::Problem::from(&error)).unwrap_or_default(), error.code.row().exit),
     };
     term::out(&cli::pretty(&value));
-    Ok(exit_code)
+    exit_code
 }
 
 async fn call_tool(engine: Engine, args: &ArgMatches) -> Result<ops::Answer> {

@@ -106,7 +106,7 @@ async fn dispatch(matches: &ArgMatches, format: Format) -> Result<u8> {
         "man" => return man(),
         "call" if !args.get_flag("list") => {
             if let Some(url) = url.or_else(|| crate::config::named_variable("AURA_URL")) {
-                return call::forward(&url, args);
+                return Ok(call::forward(&url, args));
             }
         }
         "demo-agent" => return demo::agent(),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// The command line, asking the server instead.
 fn through(cli: &Cli, server: &Server, verb: &str, args: &Value) -> Said {
     let url = format!("http://{}/", server.address);
-    let mut command = if args.as_object().unwrap().len() % 2 == 0 {
+    let mut command = if args.as_object().unwrap().len().is_multiple_of(2) {
         cli.aura(&["call", verb, "--url", &url])
     } else {
         let mut command = cli.aura(&["call", verb]);

@@ -89,7 +89,6 @@ fn a_thousand_idle_streams_do_no_harm() {
     for stream in &mut streams {
         assert_eq!(stream.event().unwrap().1["kind"], "storyCreated");
     }
-    eprintln!("1000 streams: {grown} KiB");
 }
 
 /// Resident memory in KiB; where it is not told, zero.

@@ -239,7 +239,7 @@ fn tagged(asked: &HeaderMap, mut headers: HeaderMap, text: String) -> Response {
     text.hash(&mut hasher);
     let tag = format!("\"{:016x}\"", hasher.finish());
     let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    let is_known = known.map(|one| one.trim()).any(|one| one == "*" || one.trim_start_matches("W/") == tag);
+    let is_known = known.map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag);
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
     }

@@ -181,10 +181,8 @@ impl Stream {
             }
             self.woken.borrow_and_update();
             let mut text = String::new();
-            if self.page(&mut text).await.is_none() {
-                // The log cannot be read: the reader comes again, and goes on where it was.
-                return None;
-            }
+            // Where the log cannot be read, the reader comes again, and goes on where it was.
+            self.page(&mut text).await?;
             if !text.is_empty() {
                 return Some(Ok(text));
             }
