@@ -26,6 +26,7 @@ fn what_is_no_request_is_refused_as_a_problem() {
     assert!(big.status == 413 || big.status == 0, "{}", big.status);
     server.get(&format!("{STORIES}/%ff/orchestrator-status")).refused("invalid_request");
     server.get(&format!("{STORIES}?limit=1&limit=2")).refused("invalid_request");
+    server.ask("POST", &format!("{STORIES}/latest/run?wait=1"), Some(&json!({ "waitSeconds": 2 }))).refused("invalid_request");
     server.get(&format!("{STORIES}/events?since=x")).refused("invalid_request");
     server.ask_with("GET", &format!("{STORIES}/events"), &[("Last-Event-ID", "x")], None).refused("invalid_request");
 }

@@ -193,7 +193,7 @@ fn add_query(args: &mut Map<String, Value>, place: &Place, query: Vec<(String, S
             text if holds("integer") => text.parse::<i64>().map_or_else(|_| text.into(), Value::from),
             text => text.into(),
         };
-        if args.insert(name.clone(), value).is_some() {
+        if args.insert(name.clone(), value.clone()).is_some_and(|given| given != value) {
             let shown: String = name.chars().take(60).collect();
             return Err(Error::invalid(format!("call `{}`: `{}` is given twice", place.verb.name, shown.escape_debug())));
         }

@@ -106,32 +106,12 @@ pub(super) async fn serve(engine: Engine, args: &ArgMatches) -> Result<u8> {
         term::err("Others can reach this address, and nothing is encrypted: whoever reads the traffic has the token.\n");
     }
     let until = async {
-        stop().await;
+        // Asked to end in another way, it ends at once: there is nothing that could be lost.
+        let _ = tokio::signal::ctrl_c().await;
         shared.feed.end();
     };
     server::serve(listener, router(shared.clone()), until).await;
     Ok(0)
-}
-
-/// Ctrl-C, or being asked to end.
-async fn stop() {
-    let interrupted = async {
-        let _ = tokio::signal::ctrl_c().await;
-    };
-    #[cfg(unix)]
-    {
-        let terminated = async {
-            match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-                Ok(mut signal) => {
-                    signal.recv().await;
-                }
-                Err(_) => std::future::pending().await,
-            }
-        };
-        tokio::select! { () = interrupted => {}, () = terminated => {} }
-    }
-    #[cfg(not(unix))]
-    interrupted.await;
 }
 
 fn router(shared: Arc<Shared>) -> Router {
