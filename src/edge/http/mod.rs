@@ -4,6 +4,7 @@
 //! follows the log, by `events`.
 
 mod api;
+mod cache;
 mod calls;
 pub(super) mod client;
 mod events;
@@ -70,6 +71,7 @@ struct Shared {
     guard: guard::Guard,
     calls: calls::Calls,
     replies: replies::Replies,
+    statuses: cache::Cache,
     feed: Arc<feed::Feed>,
     streams: Arc<tokio::sync::Semaphore>,
 }
@@ -99,7 +101,15 @@ pub(super) async fn serve(engine: Engine, args: &ArgMatches) -> Result<u8> {
     let link = guard.link();
     let feed = feed::Feed::start(&engine)?;
     let streams = Arc::new(tokio::sync::Semaphore::new(events::STREAMS_MAX));
-    let shared = Arc::new(Shared { engine, guard, calls: calls::Calls::new(), replies: replies::Replies::default(), feed, streams });
+    let shared = Arc::new(Shared {
+        engine,
+        guard,
+        calls: calls::Calls::new(),
+        replies: replies::Replies::default(),
+        statuses: cache::Cache::default(),
+        feed,
+        streams,
+    });
     let token = home.join(TOKEN_FILE);
     term::err(&format!("Aura: http://{bound}\nBoard, opens once: {link}\nThe token is in {}.\n", token.display()));
     if !bound.ip().is_loopback() {
