@@ -120,14 +120,11 @@ async fn exchange(place: &Arc<Place>, request: Request) -> Result<Response, Refu
 async fn status(place: &Place, headers: &HeaderMap, args: Map<String, Value>) -> Result<Response> {
     let (engine, key) = (place.shared.engine.clone(), Value::Object(args.clone()).to_string());
     let seq = place.shared.calls.read(move || ops::follow::last(&engine)).await?;
-    let text = match place.shared.statuses.get(&key, seq) {
-        Some(text) => text,
-        None => {
-            let text = call(place, args).await?.value.to_string();
-            place.shared.statuses.put(key, seq, text.clone());
-            text
-        }
-    };
+    if let Some(text) = place.shared.statuses.get(&key, seq) {
+        return Ok(tagged(headers, head(0), text));
+    }
+    let text = call(place, args).await?.value.to_string();
+    place.shared.statuses.put(key, seq, text.clone());
     Ok(tagged(headers, head(0), text))
 }
 
