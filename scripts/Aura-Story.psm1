@@ -59,6 +59,8 @@ $script:Categories = @{
     not_a_repository = 'InvalidArgument'
     needs_login      = 'AuthenticationError'
     needs_person     = 'PermissionDenied'
+    needs_token      = 'AuthenticationError'
+    forbidden        = 'PermissionDenied'
     unavailable      = 'ResourceUnavailable'
     limit_reached    = 'LimitsExceeded'
     timed_out        = 'OperationTimeout'
@@ -92,16 +94,15 @@ function Get-AuraErrorRecord {
     return $record
 }
 
-# Every function refuses a server for now, in one way.
-function Assert-AuraLocal {
+# The server that a call goes to, for as long as it takes: that of -BaseUrl, else that of AURA_API_URL, else none, which is the
+# program on this machine. The program itself talks to it, so that the results are the same.
+$script:Server = ''
+
+function Set-AuraServer {
     param([string] $BaseUrl)
-    $url = $BaseUrl
-    if (-not $url) {
-        $url = $env:AURA_API_URL
-    }
-    if ($url) {
-        $detail = 'talk to ' + $url + ': this version of the module cannot talk to a server, only to the program `aura` on this machine'
-        throw (Get-AuraErrorRecord 'unavailable' $detail 'leave out -BaseUrl, and remove the variable AURA_API_URL' $url)
+    $script:Server = $BaseUrl
+    if (-not $script:Server) {
+        $script:Server = [string] $env:AURA_API_URL
     }
 }
 
@@ -334,6 +335,9 @@ function Get-AuraStartInfo {
     $info.RedirectStandardError = $true
     $info.StandardOutputEncoding = $utf8
     $info.StandardErrorEncoding = $utf8
+    if ($script:Server) {
+        $info.EnvironmentVariables['AURA_URL'] = $script:Server
+    }
     $here = Get-AuraHere
     if ([System.IO.Directory]::Exists($here)) {
         $info.WorkingDirectory = $here
@@ -723,7 +727,7 @@ function New-AuraStory {
     .PARAMETER Planner
     Planner that decomposes the story: copilot, openai, outline, or one of aura.toml.
     .PARAMETER BaseUrl
-    Address of a running `aura serve`. Not possible yet; the default is AURA_API_URL.
+    Address of a running `aura serve`; the default is AURA_API_URL, and without it the program on this machine.
     .EXAMPLE
     $story = New-AuraStory -Title "Add user validation" -RepositoryPath "C:\repos\myapp"
 
@@ -772,7 +776,7 @@ function New-AuraStory {
     process {
         $answer = $null
         try {
-            Assert-AuraLocal $BaseUrl
+            Set-AuraServer $BaseUrl
             $arguments = Get-AuraArgument $PSBoundParameters @('Title', 'Description', 'IssueUrl', 'Base', 'Branch', 'Agent', 'Planner')
             if ($PSBoundParameters.ContainsKey('RepositoryPath')) {
                 $arguments.repositoryPath = Get-AuraPath $RepositoryPath $PSCmdlet.SessionState
@@ -802,7 +806,7 @@ function Get-AuraStory {
     .PARAMETER Id
     Id of the story, the first six or more characters of it, or `latest`.
     .PARAMETER BaseUrl
-    Address of a running `aura serve`. Not possible yet; the default is AURA_API_URL.
+    Address of a running `aura serve`; the default is AURA_API_URL, and without it the program on this machine.
     .EXAMPLE
     Get-AuraStory -Id latest
 
@@ -826,7 +830,7 @@ function Get-AuraStory {
     process {
         $answer = $null
         try {
-            Assert-AuraLocal $BaseUrl
+            Set-AuraServer $BaseUrl
             $answer = Invoke-AuraTool 'get_story' @{ storyId = $Id } $Id
             Add-AuraType $answer 'Aura.Story'
             Add-AuraTaskType $answer.tasks $answer.id
@@ -850,7 +854,7 @@ function Get-AuraStories {
     .PARAMETER Limit
     Most stories to list, 1 to 1000. Default: 100.
     .PARAMETER BaseUrl
-    Address of a running `aura serve`. Not possible yet; the default is AURA_API_URL.
+    Address of a running `aura serve`; the default is AURA_API_URL, and without it the program on this machine.
     .EXAMPLE
     Get-AuraStories -Status Planned | Start-AuraStory
 
@@ -880,7 +884,7 @@ function Get-AuraStories {
     process {
         $stories = @()
         try {
-            Assert-AuraLocal $BaseUrl
+            Set-AuraServer $BaseUrl
             $arguments = Get-AuraArgument $PSBoundParameters @('Status', 'Limit')
             if ($PSBoundParameters.ContainsKey('RepositoryPath')) {
                 $arguments.repositoryPath = Get-AuraPath $RepositoryPath $PSCmdlet.SessionState
@@ -909,7 +913,7 @@ function Start-AuraStoryAnalysis {
     .PARAMETER FactsOnly
     Gather facts only; ask no model.
     .PARAMETER BaseUrl
-    Address of a running `aura serve`. Not possible yet; the default is AURA_API_URL.
+    Address of a running `aura serve`; the default is AURA_API_URL, and without it the program on this machine.
     .EXAMPLE
     Start-AuraStoryAnalysis -Id $story.id
 
@@ -935,7 +939,7 @@ function Start-AuraStoryAnalysis {
     process {
         $answer = $null
         try {
-            Assert-AuraLocal $BaseUrl
+            Set-AuraServer $BaseUrl
             if ($PSCmdlet.ShouldProcess('story ' + $Id, 'Analyze its repository')) {
                 $arguments = Get-AuraArgument $PSBoundParameters @('FactsOnly')
                 $arguments.storyId = $Id
@@ -969,7 +973,7 @@ function Start-AuraStoryDecompose {
     A plan of your own: objects or hashtables with id, title, description (the agent's prompt), dependsOn, files, agent,
     estimate.
     .PARAMETER BaseUrl
-    Address of a running `aura serve`. Not possible yet; the default is AURA_API_URL.
+    Address of a running `aura serve`; the default is AURA_API_URL, and without it the program on this machine.
     .EXAMPLE
     $plan = Start-AuraStoryDecompose -Id $story.id -MaxParallelism 4
     $plan.tasks
@@ -1008,7 +1012,7 @@ function Start-AuraStoryDecompose {
     process {
         $answer = $null
         try {
-            Assert-AuraLocal $BaseUrl
+            Set-AuraServer $BaseUrl
             if ($PSCmdlet.ShouldProcess('story ' + $Id, 'Decompose it into tasks')) {
                 $arguments = Get-AuraArgument $PSBoundParameters @('MaxParallelism', 'IncludeTests', 'Planner')
                 $arguments.storyId = $Id
@@ -1080,7 +1084,7 @@ function Start-AuraStory {
     .PARAMETER NoWait
     Answer at once; the run goes on by itself. Watch-AuraStory follows it, Stop-AuraStory stops it.
     .PARAMETER BaseUrl
-    Address of a running `aura serve`. Not possible yet; the default is AURA_API_URL.
+    Address of a running `aura serve`; the default is AURA_API_URL, and without it the program on this machine.
     .EXAMPLE
     do {
         $result = Start-AuraStory -Id $story.id
@@ -1116,7 +1120,7 @@ function Start-AuraStory {
     process {
         $answer = $null
         try {
-            Assert-AuraLocal $BaseUrl
+            Set-AuraServer $BaseUrl
             $doing = 'Run its next wave'
             if ($All) {
                 $doing = 'Run all that is left'
@@ -1148,7 +1152,7 @@ function Get-AuraStoryStatus {
     .PARAMETER Id
     Id of the story, the first six or more characters of it, or `latest`.
     .PARAMETER BaseUrl
-    Address of a running `aura serve`. Not possible yet; the default is AURA_API_URL.
+    Address of a running `aura serve`; the default is AURA_API_URL, and without it the program on this machine.
     .EXAMPLE
     Get-AuraStoryStatus latest
 
@@ -1172,7 +1176,7 @@ function Get-AuraStoryStatus {
     process {
         $answer = $null
         try {
-            Assert-AuraLocal $BaseUrl
+            Set-AuraServer $BaseUrl
             # The short form is for models; tables shorten for people.
             $answer = Invoke-AuraTool 'get_orchestrator_status' @{ storyId = $Id; detailed = $true } $Id
             Add-AuraType $answer 'Aura.StoryStatus'
@@ -1201,7 +1205,7 @@ function Invoke-AuraStoryFull {
     .PARAMETER Mode
     flow: a task starts when its dependencies have landed. waves: a barrier and a gate after each wave. Default: flow.
     .PARAMETER BaseUrl
-    Address of a running `aura serve`. Not possible yet; the default is AURA_API_URL.
+    Address of a running `aura serve`; the default is AURA_API_URL, and without it the program on this machine.
     .EXAMPLE
     Invoke-AuraStoryFull -Id $story.id
 
@@ -1232,7 +1236,7 @@ function Invoke-AuraStoryFull {
     process {
         $answer = $null
         try {
-            Assert-AuraLocal $BaseUrl
+            Set-AuraServer $BaseUrl
             if ($PSCmdlet.ShouldProcess('story ' + $Id, 'Analyze, decompose and run it')) {
                 $story = Invoke-AuraTool 'get_story' @{ storyId = $Id } $Id
                 $parallel = Get-AuraArgument $PSBoundParameters @('MaxParallelism')
@@ -1279,7 +1283,7 @@ function Watch-AuraStory {
     .PARAMETER UntilEnd
     Stop when the active run ends.
     .PARAMETER BaseUrl
-    Address of a running `aura serve`. Not possible yet; the default is AURA_API_URL.
+    Address of a running `aura serve`; the default is AURA_API_URL, and without it the program on this machine.
     .EXAMPLE
     Start-AuraStory latest -All -NoWait | Watch-AuraStory -UntilEnd
 
@@ -1309,7 +1313,7 @@ function Watch-AuraStory {
         try {
             $words = @('watch')
             try {
-                Assert-AuraLocal $BaseUrl
+                Set-AuraServer $BaseUrl
                 if ($PSBoundParameters.ContainsKey('Id')) {
                     $words += Get-AuraStoryId $Id
                 }
@@ -1368,7 +1372,7 @@ function Get-AuraTaskOutput {
     .PARAMETER MaxBytes
     Most bytes of transcript and of patch; the end is kept. Default: 32768.
     .PARAMETER BaseUrl
-    Address of a running `aura serve`. Not possible yet; the default is AURA_API_URL.
+    Address of a running `aura serve`; the default is AURA_API_URL, and without it the program on this machine.
     .EXAMPLE
     (Get-AuraTaskOutput latest task-1 -Diff).diff
 
@@ -1403,7 +1407,7 @@ function Get-AuraTaskOutput {
     process {
         $answer = $null
         try {
-            Assert-AuraLocal $BaseUrl
+            Set-AuraServer $BaseUrl
             $arguments = Get-AuraArgument $PSBoundParameters @('StoryId', 'TaskId', 'Attempt', 'Diff', 'MaxBytes')
             $answer = Invoke-AuraTool 'get_task_output' $arguments $TaskId
             Add-AuraType $answer 'Aura.TaskOutput' @{ taskId = $answer.id }
@@ -1425,7 +1429,7 @@ function Restart-AuraTask {
     .PARAMETER TaskId
     Id of the task, for example task-3.
     .PARAMETER BaseUrl
-    Address of a running `aura serve`. Not possible yet; the default is AURA_API_URL.
+    Address of a running `aura serve`; the default is AURA_API_URL, and without it the program on this machine.
     .EXAMPLE
     Restart-AuraTask latest task-3
     Start-AuraStory latest -All
@@ -1453,7 +1457,7 @@ function Restart-AuraTask {
     process {
         $answer = $null
         try {
-            Assert-AuraLocal $BaseUrl
+            Set-AuraServer $BaseUrl
             if ($PSCmdlet.ShouldProcess('task ' + $TaskId + ' of story ' + $StoryId, 'Make it pending again')) {
                 $story = Get-AuraStoryId $StoryId
                 $answer = Invoke-AuraTool 'retry_task' @{ storyId = $story; taskId = $TaskId } $TaskId
@@ -1479,7 +1483,7 @@ function Stop-AuraStory {
     .PARAMETER Now
     Kill the agents instead of asking them.
     .PARAMETER BaseUrl
-    Address of a running `aura serve`. Not possible yet; the default is AURA_API_URL.
+    Address of a running `aura serve`; the default is AURA_API_URL, and without it the program on this machine.
     .EXAMPLE
     Stop-AuraStory latest
 
@@ -1505,7 +1509,7 @@ function Stop-AuraStory {
     process {
         $answer = $null
         try {
-            Assert-AuraLocal $BaseUrl
+            Set-AuraServer $BaseUrl
             if ($PSCmdlet.ShouldProcess('story ' + $Id, 'Stop its run')) {
                 $arguments = Get-AuraArgument $PSBoundParameters @('Now')
                 $arguments.storyId = $Id
@@ -1556,7 +1560,7 @@ function Complete-AuraStory {
     .PARAMETER KeepCommits
     Keep the landing of every task instead of one squashed commit.
     .PARAMETER BaseUrl
-    Address of a running `aura serve`. Not possible yet; the default is AURA_API_URL.
+    Address of a running `aura serve`; the default is AURA_API_URL, and without it the program on this machine.
     .EXAMPLE
     Complete-AuraStory -Id $story.id -CreatePullRequest $true
 
@@ -1608,7 +1612,7 @@ function Complete-AuraStory {
     process {
         $answer = $null
         try {
-            Assert-AuraLocal $BaseUrl
+            Set-AuraServer $BaseUrl
             if ($PSCmdlet.ShouldProcess('story ' + $Id, 'Verify, squash and publish it')) {
                 $arguments = Get-AuraArgument $PSBoundParameters @('CommitMessage', 'Publish', 'Remote', 'KeepCommits')
                 $arguments.storyId = $Id
@@ -1668,7 +1672,7 @@ function Remove-AuraStoryWorktree {
     .PARAMETER Force
     Remove also what is neither merged nor pushed. It is kept like other work.
     .PARAMETER BaseUrl
-    Address of a running `aura serve`. Not possible yet; the default is AURA_API_URL.
+    Address of a running `aura serve`; the default is AURA_API_URL, and without it the program on this machine.
     .EXAMPLE
     Remove-AuraStoryWorktree -Id $story.id
 
@@ -1694,7 +1698,7 @@ function Remove-AuraStoryWorktree {
     process {
         $answer = $null
         try {
-            Assert-AuraLocal $BaseUrl
+            Set-AuraServer $BaseUrl
             if ($PSCmdlet.ShouldProcess('story ' + $Id, 'Remove its worktrees and task branches')) {
                 $arguments = Get-AuraArgument $PSBoundParameters @('Force')
                 $arguments.storyId = $Id
@@ -1717,7 +1721,7 @@ function Test-AuraSetup {
     .PARAMETER Quiet
     Answer only $true or $false: whether a run could start.
     .PARAMETER BaseUrl
-    Address of a running `aura serve`. Not possible yet; the default is AURA_API_URL.
+    Address of a running `aura serve`; the default is AURA_API_URL, and without it the program on this machine.
     .EXAMPLE
     (Test-AuraSetup).findings
 
@@ -1740,7 +1744,7 @@ function Test-AuraSetup {
     process {
         $answer = $null
         try {
-            Assert-AuraLocal $BaseUrl
+            Set-AuraServer $BaseUrl
             $missing = $null
             try {
                 [void] (Get-AuraBinary)

@@ -21,6 +21,8 @@ pub enum Code {
     NotARepository,
     NeedsLogin,
     NeedsPerson,
+    NeedsToken,
+    Forbidden,
     Unavailable,
     LimitReached,
     TimedOut,
@@ -42,7 +44,7 @@ pub struct CodeRow {
 
 impl Code {
     /// Every code, in the order of `docs/errors.md`.
-    pub const ALL: [Code; 14] = [
+    pub const ALL: [Code; 16] = [
         Code::InvalidRequest,
         Code::InvalidPlan,
         Code::NotFound,
@@ -53,6 +55,8 @@ impl Code {
         Code::NotARepository,
         Code::NeedsLogin,
         Code::NeedsPerson,
+        Code::NeedsToken,
+        Code::Forbidden,
         Code::Unavailable,
         Code::LimitReached,
         Code::TimedOut,
@@ -73,6 +77,8 @@ impl Code {
             Code::NotARepository => ("not_a_repository", "Not a usable git repository", 422, 2, false),
             Code::NeedsLogin => ("needs_login", "The agent is not logged in", 401, 5, false),
             Code::NeedsPerson => ("needs_person", "A person has to decide", 403, 5, false),
+            Code::NeedsToken => ("needs_token", "The server asks for its token", 401, 5, false),
+            Code::Forbidden => ("forbidden", "Not allowed from there", 403, 5, false),
             Code::Unavailable => ("unavailable", "Something needed is missing or unreachable", 503, 6, true),
             Code::LimitReached => ("limit_reached", "A limit was reached", 429, 7, true),
             Code::TimedOut => ("timed_out", "A deadline passed", 504, 7, true),

@@ -1,6 +1,8 @@
 //! `aura call TOOL`: arguments as JSON on stdin, result as JSON on stdout. The contract of the MCP server, for scripts.
 
+use super::http::client::{self, Said};
 use super::{cli, term};
+use crate::config::Environment;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::ops::{self, VERBS};
@@ -35,7 +37,30 @@ pub(super) async fn call(engine: Engine, args: &ArgMatches) -> Result<u8> {
     }
 }
 
+/// The same by a running server. Its database is the one that counts: none is opened here.
+pub(super) fn forward(url: &str, args: &ArgMatches) -> u8 {
+    let asked = || -> Result<Said> {
+        let (verb, value) = asked(args)?;
+        // No folder is no reason not to ask: a token may be given.
+        let home = Environment::read().ok().map(|environment| environment.home);
+        client::call(home.as_deref(), crate::config::named_variable("AURA_TOKEN"), url, verb.name, &value)
+    };
+    let (value, exit_code) = match asked() {
+        Ok(Said::Answer(answer)) => (answer.value, answer.exit_code),
+        Ok(Said::Refusal(problem, exit_code)) => (problem, exit_code),
+        Err(error) => (serde_json::to_value(crate::error::Problem::from(&error)).unwrap_or_default(), error.code.row().exit),
+    };
+    term::out(&cli::pretty(&value));
+    exit_code
+}
+
 async fn call_tool(engine: Engine, args: &ArgMatches) -> Result<ops::Answer> {
+    let (verb, value) = asked(args)?;
+    (verb.from_json)(engine, value).await
+}
+
+/// The tool that is named, and what stdin holds for it.
+fn asked(args: &ArgMatches) -> Result<(&'static ops::Verb, Value)> {
     let name = args.get_one::<String>("tool").map(String::as_str).unwrap_or_default();
     let verb = ops::find(name)?;
     let text = term::read_stdin("the arguments")?;
@@ -44,7 +69,7 @@ async fn call_tool(engine: Engine, args: &ArgMatches) -> Result<ops::Answer> {
     } else {
         serde_json::from_str(&text).map_err(|e| Error::invalid(format!("call `{}`: the arguments are not JSON: {e}", verb.name)))?
     };
-    (verb.from_json)(engine, value).await
+    Ok((verb, value))
 }
 
 fn tools() -> Value {

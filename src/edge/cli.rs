@@ -1,7 +1,7 @@
 //! The command line: every verb of the table, and what only a terminal needs. stdout is the answer, stderr the
 //! conversation. With `--json`, stdout holds exactly one JSON document, on success and on refusal alike.
 
-use super::{call, demo, doctor, hosts, live, mcp, render, rescue, run, term};
+use super::{call, demo, doctor, hosts, http, live, mcp, render, rescue, run, term};
 use crate::config::Environment;
 use crate::engine::{self, Engine};
 use crate::error::{Code, Error, Problem, Result};
@@ -65,7 +65,14 @@ fn public() -> Command {
         .after_help("Exit codes: 0 done; 1 done, unhappily; 2 invalid request; 3 not found; 4 not possible now; 5 needs a person or a login;\n6 something is missing; 7 a limit; 70 a bug; 130 interrupted.")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .arg(json);
+        .arg(json)
+        .arg(
+            Arg::new("url")
+                .long("url")
+                .global(true)
+                .value_name("URL")
+                .help("With `call`: ask the `aura serve` at this address [default: AURA_URL]"),
+        );
     for verb in VERBS {
         app = app.subcommand(match verb.command {
             "run" => (verb.clap)()
@@ -75,6 +82,7 @@ fn public() -> Command {
     }
     app.subcommand(live::watch_command())
         .subcommand(call::command())
+        .subcommand(http::command())
         .subcommand(mcp::command().subcommands(hosts::commands()).args_conflicts_with_subcommands(true))
         .subcommand(rescue::command())
         .subcommand(doctor::command())
@@ -89,9 +97,18 @@ fn public() -> Command {
 
 async fn dispatch(matches: &ArgMatches, format: Format) -> Result<u8> {
     let Some((name, args)) = matches.subcommand() else { return Err(Error::invalid("no command")) };
+    let url = matches.get_one::<String>("url").cloned();
+    if url.is_some() && name != "call" {
+        return Err(Error::invalid(format!("`aura {name}` cannot ask a server")).hint("`aura call TOOL --url …` can, for every tool"));
+    }
     match name {
         "completions" => return completions(args),
         "man" => return man(),
+        "call" if !args.get_flag("list") => {
+            if let Some(url) = url.or_else(|| crate::config::named_variable("AURA_URL")) {
+                return Ok(call::forward(&url, args));
+            }
+        }
         "demo-agent" => return demo::agent(),
         "demo" => return demo::demo(args).await,
         "doctor" => return doctor::doctor(args, format),
@@ -106,6 +123,7 @@ async fn dispatch(matches: &ArgMatches, format: Format) -> Result<u8> {
     let engine = open(Environment::read()?)?;
     match name {
         "drive" => drive(engine, args).await,
+        "serve" => http::serve(engine, args).await,
         "watch" => live::watch(&engine, args, format).await,
         "call" => call::call(engine, args).await,
         "rescue" => rescue::rescue(&engine, args, format),
@@ -132,6 +150,7 @@ pub(super) fn open(environment: Environment) -> Result<Engine> {
 fn runtime(command: Option<&str>) -> std::io::Result<Runtime> {
     match command {
         Some("run" | "watch" | "demo" | "drive") => Builder::new_multi_thread().worker_threads(2).enable_all().build(),
+        Some("serve") => Builder::new_multi_thread().max_blocking_threads(http::THREADS_MAX).enable_all().build(),
         Some("mcp") => Builder::new_current_thread().max_blocking_threads(mcp::THREADS_MAX).enable_all().build(),
         Some(_) | None => Builder::new_current_thread().enable_all().build(),
     }

@@ -199,8 +199,7 @@ const SECRET_CHARS_MIN: usize = 32;
 
 /// A secret of this user, made when it is first asked for: 244 random bits.
 pub fn secret(path: &Path) -> Result<String> {
-    let made = || [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()].map(|part| part.simple().to_string()).concat();
-    let found = crate::store::secret(path, made).map_err(|e| {
+    let found = crate::store::secret(path, ticket).map_err(|e| {
         Error::new(Code::Unavailable, format!("read the token in {}", path.display())).because(e).hint("remove it, and a new one is made")
     })?;
     if found.len() < SECRET_CHARS_MIN {
@@ -208,6 +207,12 @@ pub fn secret(path: &Path) -> Result<String> {
         return Err(Error::new(Code::Unavailable, short).hint("remove it, and a new one is made"));
     }
     Ok(found)
+}
+
+/// 244 random bits as text.
+#[must_use]
+pub fn ticket() -> String {
+    [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()].map(|part| part.simple().to_string()).concat()
 }
 
 /// Runs blocking work (git, processes) away from the threads that wait.

@@ -1,8 +1,8 @@
 //! The one stream: events from a position in the log, as values for any door.
 
 use super::{Engine, Result};
-use crate::domain::{Event, Recorded};
-use crate::store::Tail;
+use crate::domain::{Event, Recorded, StoryId};
+use crate::store::{Store, Tail};
 use serde_json::Value;
 
 /// Follows a story, or all of them. History and live are one path.
@@ -41,6 +41,37 @@ impl Follow {
     pub fn glance(&mut self) -> Result<Vec<EventView>> {
         Ok(self.tail.glance()?.iter().map(view).collect())
     }
+}
+
+/// Reads the log page by page: for readers that keep their own position and are told when there is more.
+#[derive(Clone)]
+pub struct Reader {
+    store: Store,
+    story: Option<StoryId>,
+}
+
+/// A reader of a story, or of all of them.
+pub fn reader(engine: &Engine, story: Option<&str>) -> Result<Reader> {
+    let story = story.map(|id| super::story(engine, id)).transpose()?;
+    Ok(Reader { store: engine.store.clone(), story: story.map(|story| story.id) })
+}
+
+impl Reader {
+    /// The first events after a position, at most so many.
+    pub fn page(&self, since: i64, limit: usize) -> Result<Vec<EventView>> {
+        Ok(self.store.since(self.story, since, limit)?.iter().map(view).collect())
+    }
+
+    /// Whole id of the story; none for all of them.
+    #[must_use]
+    pub fn story_id(&self) -> Option<String> {
+        self.story.map(|id| id.to_string())
+    }
+}
+
+/// Position of the last event, of any story.
+pub fn last(engine: &Engine) -> Result<i64> {
+    Ok(engine.store.last_seq()?)
 }
 
 fn view(recorded: &Recorded) -> EventView {

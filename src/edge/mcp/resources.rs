@@ -77,6 +77,8 @@ pub(super) fn refusal(error: &Error, uri: &str) -> ErrorData {
         | Code::NotARepository
         | Code::NeedsLogin
         | Code::NeedsPerson
+        | Code::NeedsToken
+        | Code::Forbidden
         | Code::Unavailable
         | Code::LimitReached
         | Code::TimedOut => ErrorData::invalid_params(error.chain(), Some(data)),

@@ -1,0 +1,12 @@
+//! `aura serve`, driven as programs and browsers drive it: the real program over real sockets.
+#![allow(clippy::unwrap_used)] // A test may fail loudly.
+
+#[path = "../support/cli_world.rs"]
+#[allow(dead_code)] // Each test program uses its part.
+mod cli_world;
+
+mod contract;
+mod follow;
+mod guard;
+mod protocol;
+mod server;
