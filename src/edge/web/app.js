@@ -9,7 +9,7 @@ import * as actions from './actions.js';
 
 const PAUSE_MS = 120;
 const $ = (id) => document.getElementById(id);
-const state = { story: null, task: null, status: null, bars: new Bars(), stop: null, connection: '' };
+const state = { story: undefined, task: null, status: null, bars: new Bars(), stop: null, connection: '' };
 
 /** Calls at most every so often, and once more when asked meanwhile. */
 function calm(call) {
@@ -120,8 +120,8 @@ function route() {
   if (story !== state.story) {
     state.stop?.();
     Object.assign(state, { story, status: null, bars: new Bars() });
-    const start = story ? [`/${encodeURIComponent(story)}`, 0] : ['', 0];
-    if (story) state.stop = follow(...start, happened, connected);
+    const start = story ? [`/${encodeURIComponent(story)}`, 0] : ['', -1];
+    state.stop = follow(...start, happened, connected);
     $('main').replaceChildren(h('p', null, story ? 'Loading…' : 'Choose a story, or create one.'));
     listStories();
   }
