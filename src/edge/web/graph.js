@@ -40,7 +40,7 @@ export function graph(tasks, selected, pick) {
     const keys = (event) => { if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); open(); } };
     const words = `${task.id}, ${task.title}: ${task.status}, ${task.phase}${path.has(task.id) ? ', on the critical path' : ''}`;
     const classes = `node is-${task.status}${path.has(task.id) ? ' critical' : ''}${task.id === selected ? ' selected' : ''}`;
-    return svg('g', { class: classes, tabindex: 0, role: 'button', 'aria-label': words, 'data-task': task.id, transform: `translate(${x} ${y})`, onclick: open, onkeydown: keys },
+    return svg('g', { class: classes, tabindex: 0, role: 'button', 'aria-description': words, 'data-task': task.id, transform: `translate(${x} ${y})`, onclick: open, onkeydown: keys },
       svg('rect', { width: W, height: H, rx: 6 }),
       svg('text', { class: 'state', x: 10, y: 17 }, `${mark(task.status)} ${task.status} · ${task.phase}`),
       svg('text', { class: 'title', x: 10, y: 34 }, short(task.title, 30)),
