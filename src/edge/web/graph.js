@@ -43,7 +43,7 @@ export function graph(tasks, selected, pick) {
     return svg('g', { class: classes, tabindex: 0, role: 'button', 'aria-description': words, 'data-task': task.id, transform: `translate(${x} ${y})`, onclick: open, onkeydown: keys },
       svg('rect', { width: W, height: H, rx: 6 }),
       svg('text', { class: 'state', x: 10, y: 17 }, `${mark(task.status)} ${task.status} · ${task.phase}`),
-      svg('text', { class: 'title', x: 10, y: 34 }, short(task.title, 30)),
+      svg('text', { class: 'title', x: 10, y: 34 }, short(task.title, 28)),
       svg('text', { class: 'activity', x: 10, y: 50 }, short(task.activity ?? task.error ?? task.id, 34)));
   });
   return svg('svg', { class: 'graph', width, height, viewBox: `0 0 ${width} ${height}`, role: 'group', 'aria-label': 'Tasks in waves' }, ...heads, ...edges, ...nodes);
