@@ -19,13 +19,25 @@ fn new(cli: &Cli, repository: &Path) -> Said {
 /// The whole job on that repository; the completed story.
 #[track_caller]
 fn whole_job(cli: &Cli, repository: &Path) -> Value {
+    let id = work(cli, repository);
+    complete(cli, repository, &id)
+}
+
+/// Everything up to the completion; the story's id.
+#[track_caller]
+fn work(cli: &Cli, repository: &Path) -> String {
     let id = new(cli, repository).well()["id"].as_str().unwrap().to_owned();
     let tasks = json!([task("task-1", &[]), task("task-2", &["task-1"])]);
     cli.call("decompose_story", &json!({ "storyId": id, "tasks": tasks })).well();
     let run = cli.json(&["run", &id, "--all"]).well();
     assert_eq!(run["isComplete"], true, "{run}");
-    cli.json(&["complete", &id, "--publish", "branch"]).well();
-    let story = cli.json(&["show", &id]).well();
+    id
+}
+
+#[track_caller]
+fn complete(cli: &Cli, repository: &Path, id: &str) -> Value {
+    cli.json(&["complete", id, "--publish", "branch"]).well();
+    let story = cli.json(&["show", id]).well();
     let branch = story["gitBranch"].as_str().unwrap();
     for name in ["task-1", "task-2"] {
         assert_eq!(cli.git(repository, &["show", &format!("{branch}:{name}.txt")]), format!("by {name}"));
@@ -120,7 +132,7 @@ fn submodules_and_large_files_stay_what_they_are() {
 
 #[cfg(unix)]
 #[test]
-fn hooks_that_fail_and_signing_do_not_stop_the_work() {
+fn hooks_that_fail_and_signing_stop_only_the_commit_that_is_the_users() {
     use std::os::unix::fs::PermissionsExt;
     let cli = Cli::new();
     let repo = cli.repo();
@@ -131,8 +143,15 @@ fn hooks_that_fail_and_signing_do_not_stop_the_work() {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
     fs::write(cli.path("user/gitconfig"), "[user]\nname = Ada\nemail = ada@example.org\nsigningkey = nobody\n[commit]\ngpgsign = true\n[tag]\ngpgsign = true\n[gpg]\nprogram = /bin/false\n").unwrap();
-    whole_job(&cli, &repo);
+    let id = work(&cli, &repo);
     assert!(!cli.path("user/hook-ran").exists(), "a hook ran");
+    // The one commit that is published is made as the user makes theirs: by their hooks, and signed.
+    let problem = cli.json(&["complete", &id, "--publish", "branch"]).refused(Code::NeedsPerson);
+    assert!(cli.path("user/hook-ran").exists() && hint(&problem).contains("complete again"), "{problem}");
+    fs::remove_dir_all(repo.join(".git/hooks")).unwrap();
+    cli.json(&["complete", &id, "--publish", "branch"]).refused(Code::NeedsPerson);
+    fs::write(cli.path("user/gitconfig"), "[user]\nname = Ada\nemail = ada@example.org\n").unwrap();
+    complete(&cli, &repo, &id);
 }
 
 #[test]
