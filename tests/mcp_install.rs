@@ -8,6 +8,7 @@ mod host_home;
 use host_home::{AURA, Home, backup, beside, text};
 use serde_json::{Value, json};
 use std::fs;
+#[cfg(target_os = "linux")]
 use std::path::Path;
 use std::process::Stdio;
 

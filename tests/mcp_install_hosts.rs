@@ -27,7 +27,7 @@ impl Home {
         home
     }
     fn path(&self, name: &str) -> PathBuf {
-        fs::canonicalize(self.dir.path()).unwrap().join(name)
+        dunce::canonicalize(self.dir.path()).unwrap().join(name)
     }
     /// Knows nothing of whoever runs the tests; `aura` is on its path.
     fn command(&self, program: &Path) -> Command {

@@ -28,7 +28,7 @@ pub(super) fn copilot(configured: Option<&Path>, env: &AgentEnv) -> Result<PathB
 
 /// The native program beside an npm wrapper, if this is one.
 fn native(found: &Path) -> Option<PathBuf> {
-    let real = std::fs::canonicalize(found).ok()?;
+    let real = dunce::canonicalize(found).ok()?;
     let file = if cfg!(windows) { "copilot.exe" } else { "copilot" };
     // A symbolic link of npm ends in `…/@github/copilot/npm-loader.js`; a `.cmd` shim stands beside `node_modules`.
     let package = real.ancestors().find(|folder| folder.ends_with("@github/copilot")).map(Path::to_owned);
@@ -85,9 +85,9 @@ mod tests {
         let tool = folder.path().join("a-tool");
         std::fs::write(&tool, "").unwrap();
         std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let full = std::fs::canonicalize(folder.path()).unwrap();
+        let full = dunce::canonicalize(folder.path()).unwrap();
         let by = |folder: &Path| program(Path::new("a-tool"), &AgentEnv { path: Some(folder.into()), ..AgentEnv::default() });
-        let here = std::fs::canonicalize(".").unwrap();
+        let here = dunce::canonicalize(".").unwrap();
         let up: PathBuf = here.components().skip(1).map(|_| "..").collect();
         let relative = up.join(full.strip_prefix("/").unwrap());
         assert!(relative.is_relative() && relative.is_dir(), "{relative:?}");
@@ -108,7 +108,7 @@ mod tests {
                 std::fs::write(file, "").unwrap();
             }
             let found = copilot(Some(&shim), &AgentEnv::default()).unwrap();
-            assert_eq!(std::fs::canonicalize(found).unwrap(), std::fs::canonicalize(native).unwrap());
+            assert_eq!(dunce::canonicalize(found).unwrap(), dunce::canonicalize(native).unwrap());
         }
     }
 
@@ -128,7 +128,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("bin")).unwrap();
         std::os::unix::fs::symlink(&loader, folder.path().join("bin/copilot")).unwrap();
         let env = AgentEnv { path: Some(folder.path().join("bin").into()), ..AgentEnv::default() };
-        assert_eq!(copilot(None, &env).unwrap(), std::fs::canonicalize(&native).unwrap());
+        assert_eq!(copilot(None, &env).unwrap(), dunce::canonicalize(&native).unwrap());
         // A program that is no wrapper is left as it is.
         assert_eq!(copilot(Some(&native), &env).unwrap(), native);
     }

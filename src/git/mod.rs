@@ -201,20 +201,12 @@ impl Repo {
 /// The path without symbolic links and without a trailing separator, as far as it exists.
 fn plain(path: &Path) -> PathBuf {
     for existing in path.ancestors() {
-        if let Ok(found) = std::fs::canonicalize(existing) {
+        if let Ok(found) = dunce::canonicalize(existing) {
             let rest = path.strip_prefix(existing).unwrap_or(Path::new(""));
-            return without_verbatim(&found.join(rest)).components().collect();
+            return found.join(rest).components().collect();
         }
     }
     path.components().collect()
-}
-
-/// What `canonicalize` returns on Windows, in the form that git understands.
-fn without_verbatim(path: &Path) -> PathBuf {
-    match path.to_str().and_then(|text| text.strip_prefix(r"\\?\")) {
-        Some(rest) if !rest.starts_with("UNC") => PathBuf::from(rest),
-        Some(_) | None => path.to_owned(),
-    }
 }
 
 /// Output without the end of its line. Names may hold line breaks themselves.

@@ -212,6 +212,7 @@ pub(super) struct Tree {
     leader: Child,
     id: Pid,
     exit: Option<Exit>,
+    #[cfg(target_os = "linux")]
     cookie: String,
 }
 
@@ -247,7 +248,13 @@ impl Tree {
             return Err(detail);
         }
         let id = pid(leader.id()).ok_or("a process without an id")?;
-        Ok(Tree { leader, id, exit: None, cookie: spec.cookie.clone() })
+        Ok(Tree {
+            leader,
+            id,
+            exit: None,
+            #[cfg(target_os = "linux")]
+            cookie: spec.cookie.clone(),
+        })
     }
 
     pub(super) fn id(&self) -> u32 {

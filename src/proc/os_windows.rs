@@ -86,11 +86,13 @@ pub(super) fn receive_lock(folder: &Path) -> io::Result<Option<File>> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps)] // As on Unix, where it can fail.
 pub(super) fn begin_supervising() -> io::Result<()> {
     Ok(())
 }
 
 /// The starter reads one line and closes its end; ours goes with us.
+#[expect(clippy::unnecessary_wraps)] // As on Unix, where it can fail.
 pub(super) fn close_stdout() -> io::Result<()> {
     Ok(())
 }

@@ -28,7 +28,7 @@ pub fn alone_with<F: FnOnce(&Lab)>(more: &[(&str, &str)], body: F) {
         return body(&Lab { dir: PathBuf::from(std::env::var_os(HERE).unwrap()) });
     }
     let dir = tempfile::Builder::new().prefix("aura git ünï ").tempdir().unwrap();
-    let lab = Lab { dir: fs::canonicalize(dir.path()).unwrap() };
+    let lab = Lab { dir: dunce::canonicalize(dir.path()).unwrap() };
     fs::create_dir(lab.path("home")).unwrap();
     fs::write(lab.path("home/gitconfig"), "[user]\nname = Ada\nemail = ada@example.org\n[init]\ndefaultBranch = main\n").unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());

@@ -105,7 +105,7 @@ fn perform(project: &Project, root: &Path, act: &Act) {
             if path(*name).symlink_metadata().is_ok_and(|meta| meta.is_symlink()) {
                 in_the_way(&path(*name));
             }
-            if fs::canonicalize(path(*name).parent().unwrap()).is_ok_and(|parent| parent.starts_with(root)) {
+            if dunce::canonicalize(path(*name).parent().unwrap()).is_ok_and(|parent| parent.starts_with(root)) {
                 let _ = fs::write(path(*name), TEXTS[*text]);
             }
         }

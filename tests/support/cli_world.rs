@@ -99,7 +99,7 @@ impl Cli {
 
     pub fn path(&self, name: &str) -> PathBuf {
         // The real path, because the program answers with real paths: a temporary folder may lie behind a link.
-        fs::canonicalize(self.dir.path()).unwrap().join(name)
+        dunce::canonicalize(self.dir.path()).unwrap().join(name)
     }
     pub fn repo(&self) -> PathBuf {
         self.path("repo")

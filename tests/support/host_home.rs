@@ -20,7 +20,7 @@ impl Home {
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        fs::canonicalize(self.dir.path()).unwrap().join(name)
+        dunce::canonicalize(self.dir.path()).unwrap().join(name)
     }
 
     pub fn aura(&self, args: &[&str]) -> Command {

@@ -418,7 +418,7 @@ fn project(folder: &Path) -> Result<PathBuf> {
     if folder != Path::new(".") {
         return Ok(found);
     }
-    let found = found.canonicalize().unwrap_or(found);
+    let found = dunce::canonicalize(&found).unwrap_or(found);
     Ok(found.ancestors().find(|at| at.join(".git").exists()).unwrap_or(&found).to_owned())
 }
 

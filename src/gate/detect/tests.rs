@@ -12,7 +12,7 @@ fn found_with(files: &[(&str, &str)], programs: &[&str]) -> Found {
         write(&root.join(path), content);
     }
     for program in programs {
-        write_program(&bin.join(program));
+        write_program(&bin.join(format!("{program}{}", std::env::consts::EXE_SUFFIX)));
     }
     detect(&root, &Programs::on(&bin))
 }
