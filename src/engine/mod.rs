@@ -174,7 +174,11 @@ impl Places<'_> {
     fn base_ref(&self) -> String {
         format!("refs/aura/stories/{}/base", self.0.id.short())
     }
-    /// The squashed commit, when the user's own git made it: made again, it would be another one.
+    /// What is to be published.
+    fn outgoing_ref(&self) -> String {
+        format!("refs/aura/stories/{}/outgoing", self.0.id.short())
+    }
+    /// The squashed commit that the user's own git made, beside what it was made of: made again, it would be another one.
     fn squash_ref(&self) -> String {
         format!("refs/aura/stories/{}/squash", self.0.id.short())
     }

@@ -1,12 +1,13 @@
 //! What leaves the machine: the base as the remote has it, commits as the user's own git makes them, pushes under a lease.
 //! Credentials, hooks, signing and proxies are the user's; nothing of it is written to their configuration.
 
-use super::cmd::{Site, oid, run, try_run};
+use super::cmd::{Site, end_orphans, marked, oid, run, try_run};
 use super::worktree::At;
 use super::{GitError, Repo, Result};
 use crate::domain::Oid;
 use jiff::Timestamp;
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 /// Hooks that a commit runs.
 const COMMIT_HOOKS: [&str; 4] = ["pre-commit", "prepare-commit-msg", "commit-msg", "post-commit"];
@@ -83,19 +84,29 @@ impl Repo {
         if signed.stdout_text() == "true" {
             return Ok(true);
         }
-        let hooks = run(self.users_git().args(["rev-parse", "--git-path", "hooks"]), "find the hooks")?;
-        let folder = self.root().join(hooks.stdout_text());
+        let folder = self.hooks_folder()?;
         Ok(COMMIT_HOOKS.iter().any(|hook| folder.join(hook).exists()))
+    }
+
+    /// Where the hooks of the user's checkout are. A name like `.hooks` would mean, in another worktree, what an agent has
+    /// committed there.
+    fn hooks_folder(&self) -> Result<PathBuf> {
+        let found = run(self.users_git().args(["rev-parse", "--git-path", "hooks"]), "find the hooks")?;
+        Ok(self.root().join(found.stdout_text()))
     }
 
     /// Commits with the user's own git: hooks, signing, identity. The worktree is Aura's own and holds the tree already.
     pub fn commit_as_user(&self, worktree: &Path, request: &CommitRequest<'_>) -> Result<Oid> {
+        // A commit of a call that was killed may still be at work there.
+        end_orphans(worktree);
         self.set_worktree(worktree, request.like)?;
         let admin = self.admin_of(worktree)?;
         self.set_head(&admin, At::Detached(request.parent))?;
         let date = format!("{} +0000", request.at.as_second());
-        let cmd = self.users_git().dir(worktree).env("GIT_AUTHOR_DATE", &date).env("GIT_COMMITTER_DATE", &date);
-        let cmd = cmd.args(["commit", "--quiet", "--no-edit", "--allow-empty", "-F", "-"]).stdin(request.message);
+        let mut hooks = OsString::from("core.hooksPath=");
+        hooks.push(self.hooks_folder()?);
+        let cmd = marked(self.users_git(), worktree).dir(worktree).env("GIT_AUTHOR_DATE", &date).env("GIT_COMMITTER_DATE", &date);
+        let cmd = cmd.arg("-c").arg(hooks).args(["commit", "--quiet", "--no-edit", "--allow-empty", "-F", "-"]).stdin(request.message);
         run(cmd, "commit with the repository's hooks")?;
         let doing = "read the commit";
         oid(&run(self.git(Site::Worktree { work: worktree, admin: &admin }).args(["rev-parse", "HEAD"]), doing)?, doing)

@@ -10,6 +10,7 @@ mod script;
 mod world;
 
 mod faults;
+mod hooks;
 mod hub;
 mod kills;
 mod openapi;

@@ -217,8 +217,13 @@ impl Ceremony<'_> {
     fn append(&self, event: Event) -> Result<Story> {
         self.engine.append(self.id, &[event])
     }
-    /// A squash that is nowhere outside is given up, and the ceremony goes round again.
+    /// A squash that is nowhere outside is given up, and the ceremony goes round again. It is not used again either: what
+    /// refused it may have been a hook or a signature.
     fn drop_squash(&self, commit: &Oid, why: &str) -> Result<()> {
+        let name = Places(&self.story()?).squash_ref();
+        if let Some(record) = self.repo.resolve(&name)? {
+            self.repo.delete_ref(&name, &record)?;
+        }
         self.append(Event::SquashDropped { commit: commit.clone(), why: why.to_owned() })?;
         Ok(())
     }

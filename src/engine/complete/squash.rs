@@ -23,8 +23,7 @@ impl Ceremony<'_> {
                 BringIn::Merge => tip.clone(),
                 BringIn::Rebase => self.in_a_row(story, base)?,
             };
-            self.append(Event::Squashed { base: base.clone(), tip, commit })?;
-            return Ok(());
+            return self.squashed(story, base, tip, commit);
         }
         let message = self.request.message.clone().unwrap_or_else(|| message(story));
         let commit = self.commit(story, base, &message)?;
@@ -32,6 +31,12 @@ impl Ceremony<'_> {
         if tree != story.tip.tree {
             return self.take_rewriting(story, &tree);
         }
+        self.squashed(story, base, tip, commit)
+    }
+
+    /// No branch holds it until it is published, and that may take until the remote is back: `git gc` must not take it.
+    fn squashed(&self, story: &Story, base: &Oid, tip: Oid, commit: Oid) -> Result<()> {
+        self.repo.update_ref(&Places(story).outgoing_ref(), &commit, Expect::Any, "aura: to be published")?;
         self.append(Event::Squashed { base: base.clone(), tip, commit })?;
         Ok(())
     }
@@ -50,17 +55,16 @@ impl Ceremony<'_> {
         if self.repo.tree_of(&at)? == story.tip.tree { Ok(at) } else { Err(no_row(story)) }
     }
 
-    /// The commit: the one that an earlier call made of the same parts, else a new one.
+    /// The commit: the one that an earlier call made of the same parts, else a new one. What the user's git makes is never
+    /// the same twice, so it is written down before it is used.
     fn commit(&self, story: &Story, base: &Oid, message: &str) -> Result<Oid> {
         let (places, at) = (Places(story), self.repo.time_of(&story.tip.commit)?);
+        // Of the same parts this is always the same one: it stands for what was asked.
+        let plain = self.repo.commit_tree(&story.tip.tree, &[base], message, at)?;
         if !self.repo.commits_are_the_users()? {
-            return Ok(self.repo.commit_tree(&story.tip.tree, &[base], message, at)?);
+            return Ok(plain);
         }
-        if let Some(made) = self.repo.resolve(&places.squash_ref())?
-            && self.request.message.is_none()
-            && self.repo.tree_of(&made)? == story.tip.tree
-            && self.repo.landings(base, &made)? == [made.clone()]
-        {
+        if let Some(made) = self.made_before(story, &plain)? {
             return Ok(made);
         }
         let request = CommitRequest { like: &story.tip.commit, parent: base, message, at };
@@ -76,8 +80,19 @@ impl Ceremony<'_> {
         if self.repo.landings(base, &commit)? != [commit.clone()] {
             return Err(Error::new(Code::Conflict, "commit the story: a hook made more than one commit").hint("mend the hook"));
         }
-        self.repo.update_ref(&places.squash_ref(), &commit, Expect::Any, "aura: squash")?;
+        let record = self.repo.commit_tree(&story.tip.tree, &[&commit, &plain], RECORD, at)?;
+        self.repo.update_ref(&places.squash_ref(), &record, Expect::Any, "aura: squash")?;
         Ok(commit)
+    }
+
+    /// What the user's git has made of exactly these parts. One whose files a hook changed is none: they become part of
+    /// the story first.
+    fn made_before(&self, story: &Story, plain: &Oid) -> Result<Option<Oid>> {
+        let Some(record) = self.repo.resolve(&Places(story).squash_ref())? else { return Ok(None) };
+        match self.repo.parents(&record)?.as_slice() {
+            [made, of] if of == plain && self.repo.tree_of(made)? == story.tip.tree => Ok(Some(made.clone())),
+            _ => Ok(None),
+        }
     }
 
     /// What a hook changed is a commit on the story branch like a person's: the gate sees it before anybody else does.
@@ -102,6 +117,7 @@ fn no_row(story: &Story) -> Error {
         .hint("complete without `--keep-commits`, or set `bring_in = \"merge\"` under [complete]")
 }
 
+const RECORD: &str = "What the user's git made of a squash\n";
 const REWRITTEN: &str = "Take in what the repository's hooks changed";
 
 /// Title, and one line for each task. Task titles are a model's words: they can neither ping nor close.
