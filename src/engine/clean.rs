@@ -1,11 +1,11 @@
 //! Removing what Aura made for a story: worktrees first kept, then removed; branches only when nothing is lost. Of a story
 //! that is completed, nothing is removed while something in it is neither merged nor pushed.
 
+use super::hosting::{self, Hosted};
 use super::{Engine, Places, blocking};
-use crate::config;
 use crate::domain::{Completion, Event, Oid, Published, Story};
 use crate::error::{Code, Error, Result};
-use crate::forge::{self, GitHub, PullState, RemoteAddress};
+use crate::forge::{GitHub, PullState, Slug};
 use crate::git::{GitError, Repo};
 use std::path::{Path, PathBuf};
 
@@ -132,14 +132,10 @@ impl Engine {
     /// Whether the forge says that the pull request was merged, in whatever way.
     fn is_merged(&self, repo: &Repo, story: &Story, remote: &str, number: u64) -> Result<bool> {
         let settings = self.config(Path::new(&story.created.repository))?.forge;
-        let written = repo.setting(&format!("remote.{remote}.url"))?;
-        let Some(pushed) = written.as_deref().and_then(RemoteAddress::parse) else { return Ok(false) };
-        let Some(api) = settings.api_of(&pushed.host) else { return Ok(false) };
-        let token = config::forge_token(&settings, &pushed.host).or_else(|| forge::token_of_gh(&pushed.host));
+        let Some(Hosted { address: pushed, api }) = hosting::pushed_to(repo, &settings, remote)? else { return Ok(false) };
+        let token = hosting::token(&settings, &pushed.host);
         // The pull request may be in another repository than the one pushed to: its address says which.
-        let url = story.pull_request.as_ref().map_or("", |pull| pull.url.as_str());
-        let path = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').skip(1).take(2).collect::<Vec<_>>().join("/");
-        let slug = forge::Slug::parse(&path).unwrap_or(pushed.slug);
+        let slug = story.pull_request.as_ref().and_then(|pull| Slug::of_page(&pull.url)).unwrap_or(pushed.slug);
         Ok(GitHub::new(&api, token, settings.timeout())?.pull(&slug, number)?.state == PullState::Merged)
     }
 

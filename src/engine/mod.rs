@@ -16,6 +16,7 @@ mod decompose;
 mod doctor;
 mod drive;
 mod gating;
+mod hosting;
 mod issue;
 mod landing;
 mod prompt;

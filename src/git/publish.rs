@@ -31,9 +31,18 @@ impl Repo {
         Ok(Some(output.stdout_text()).filter(|text| output.success() && !text.is_empty()))
     }
 
-    /// A remote's address as git itself would use it.
-    pub fn remote_url(&self, remote: &str) -> Result<Option<String>> {
-        let output = try_run(self.users_git().args(["remote", "get-url", "--push", "--", remote]))?;
+    /// A remote's address as git itself would push to it.
+    pub fn push_url(&self, remote: &str) -> Result<Option<String>> {
+        self.url_of(&["--push", "--", remote])
+    }
+
+    /// A remote's address as git itself would fetch from it.
+    pub fn fetch_url(&self, remote: &str) -> Result<Option<String>> {
+        self.url_of(&["--", remote])
+    }
+
+    fn url_of(&self, args: &[&str]) -> Result<Option<String>> {
+        let output = try_run(self.users_git().args(["remote", "get-url"]).args(args))?;
         Ok(Some(output.stdout_text()).filter(|text| output.success() && !text.is_empty()))
     }
 
@@ -52,11 +61,15 @@ impl Repo {
         }
     }
 
-    /// Where a branch of the remote stands now, if it exists.
+    /// Where a branch stands now at the place that a remote is pushed to, if it exists.
     pub fn remote_branch(&self, remote: &str, branch: &str) -> Result<Option<Oid>> {
         let name = format!("refs/heads/{branch}");
         let doing = format!("ask `{remote}` for `{branch}`");
-        let output = run(self.users_git().args(["ls-remote", "--quiet", "--"]).arg(remote).arg(&name), &doing)?;
+        // With a `pushurl`, asking by the name would look where it is fetched from.
+        let pushed = self.push_url(remote)?;
+        let place = pushed.filter(|url| self.fetch_url(remote).is_ok_and(|other| other.as_ref() != Some(url)));
+        let place = place.unwrap_or_else(|| remote.to_owned());
+        let output = run(self.users_git().args(["ls-remote", "--quiet", "--"]).arg(place).arg(&name), &doing)?;
         let text = output.stdout_text();
         let line = text.lines().find_map(|line| line.split_once('\t').filter(|(_, of)| of.trim() == name));
         line.map(|(id, _)| Oid::parse(id.trim()).map_err(|why| GitError::Failed { doing, stderr: why })).transpose()
@@ -106,7 +119,11 @@ impl Repo {
         let mut hooks = OsString::from("core.hooksPath=");
         hooks.push(self.hooks_folder()?);
         let cmd = marked(self.users_git(), worktree).dir(worktree).env("GIT_AUTHOR_DATE", &date).env("GIT_COMMITTER_DATE", &date);
-        let cmd = cmd.arg("-c").arg(hooks).args(["commit", "--quiet", "--no-edit", "--allow-empty", "-F", "-"]).stdin(request.message);
+        let cmd = cmd
+            .args(["-c", "core.fsmonitor=false", "-c"])
+            .arg(hooks)
+            .args(["commit", "--quiet", "--no-edit", "--allow-empty", "-F", "-"])
+            .stdin(request.message);
         run(cmd, "commit with the repository's hooks")?;
         let doing = "read the commit";
         oid(&run(self.git(Site::Worktree { work: worktree, admin: &admin }).args(["rev-parse", "HEAD"]), doing)?, doing)

@@ -15,6 +15,7 @@ mod hub;
 mod kills;
 mod openapi;
 mod pull;
+mod remotes;
 mod smart;
 mod tidying;
 

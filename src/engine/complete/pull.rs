@@ -7,12 +7,13 @@ use super::squash::subject;
 use super::target::PullTarget;
 use crate::domain::{Event, Oid, PullRequestRef, Story};
 use crate::error::{Error, Result};
-use crate::forge::{ForgeError, IssueAddress, NewPull, Pull, PullChange, PullState};
+use crate::forge::{ForgeError, IssueAddress, NewPull, Pull, PullChange, PullState, Slug};
 
 impl Ceremony<'_> {
     pub(super) fn pull_request(&self, story: &Story, commit: &Oid, target: &PullTarget) -> Result<PullRequestRef> {
         let (github, slug) = (&target.github, &target.slug);
-        let found = match &story.pull_request {
+        // A number means something in one repository only, and another may be asked for now.
+        let found = match story.pull_request.as_ref().filter(|known| is_in(&known.url, slug)) {
             Some(known) => Some(github.pull(slug, known.number)?),
             None => github.find_pull(slug, &target.head, commit.as_str())?,
         };
@@ -31,12 +32,12 @@ impl Ceremony<'_> {
                 Err(error) => return Err(error.into()),
             },
         };
-        let known = PullRequestRef { number: pull.number, url: pull.url };
+        let known = PullRequestRef { number: pull.number, url: pull.url.clone() };
         if story.pull_request.as_ref() != Some(&known) {
             self.append(Event::PullRequestOpened { number: known.number, url: known.url.clone(), updated })?;
         }
         if pull.state == PullState::Open {
-            self.label_and_ask(target, &known)?;
+            self.label_and_ask(target, &known, &pull.author)?;
         }
         Ok(known)
     }
@@ -81,10 +82,13 @@ impl Ceremony<'_> {
         target.github.update_pull(&target.slug, pull.number, &change)
     }
 
-    fn label_and_ask(&self, target: &PullTarget, known: &PullRequestRef) -> Result<()> {
+    fn label_and_ask(&self, target: &PullTarget, known: &PullRequestRef, author: &str) -> Result<()> {
         let either = |asked: &Vec<String>, configured: &Vec<String>| if asked.is_empty() { configured.clone() } else { asked.clone() };
         let labels = either(&self.request.pull.labels, &self.config.complete.labels);
-        let reviewers = either(&self.request.pull.reviewers, &self.config.complete.reviewers);
+        // A team's settings name everybody, also who opens it; GitHub asks nobody to review their own.
+        let others: Vec<String> =
+            self.config.complete.reviewers.iter().filter(|name| !name.eq_ignore_ascii_case(author)).cloned().collect();
+        let reviewers = either(&self.request.pull.reviewers, &others);
         let is_open = |error: ForgeError| {
             let mut error = Error::from(error);
             error.detail = format!("{} is open, but: {}", known.url, error.detail);
@@ -105,4 +109,8 @@ impl Ceremony<'_> {
             .map(|issue| if issue.slug == target.slug { format!("#{}", issue.number) } else { format!("{}#{}", issue.slug, issue.number) });
         body::of(story, &Evidence { commit, base_branch: self.target.base_branch.as_deref(), closes })
     }
+}
+
+fn is_in(url: &str, slug: &Slug) -> bool {
+    Slug::of_page(url).is_some_and(|of| of.to_string().eq_ignore_ascii_case(&slug.to_string()))
 }
