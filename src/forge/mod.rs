@@ -13,7 +13,7 @@ mod text;
 pub use address::{IssueAddress, RemoteAddress, Slug};
 pub use error::ForgeError;
 pub use github::{GitHub, Issue, NewPull, Pull, PullChange, PullState, RepositoryFacts};
-pub use secrets::{Finding, Scanner};
+pub use secrets::{COMMIT_MARK, Finding, Scanner};
 pub use text::{cell, fence, plain};
 
 use crate::proc::Cmd;

@@ -1,7 +1,7 @@
 //! What leaves the machine: the base as the remote has it, commits as the user's own git makes them, pushes under a lease.
 //! Credentials, hooks, signing and proxies are the user's; nothing of it is written to their configuration.
 
-use super::cmd::{Site, end_orphans, marked, oid, run, try_run};
+use super::cmd::{Site, end_orphans, marked, oid, parts, run, try_run};
 use super::worktree::At;
 use super::{GitError, Repo, Result};
 use crate::domain::Oid;
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Hooks that a commit runs.
 const COMMIT_HOOKS: [&str; 4] = ["pre-commit", "prepare-commit-msg", "commit-msg", "post-commit"];
+const LOOKING: &str = "look through what is to be published";
 /// Most bytes of a patch that is looked through.
 const PATCH_BYTES_MAX: usize = 256 * 1024 * 1024;
 
@@ -147,21 +148,35 @@ impl Repo {
         Ok(self.log(commit, 1)?.first().map_or(Timestamp::UNIX_EPOCH, |entry| entry.time))
     }
 
-    /// What `to` adds to `from`, as a patch without context; with `each`, what every commit in between adds.
-    pub fn patch(&self, from: &Oid, to: &Oid, each: bool) -> Result<String> {
-        let options = ["--no-color", "--no-ext-diff", "--no-textconv", "-U0", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/"];
-        let range = format!("{from}..{to}");
+    /// What `to` adds to `from`, as a patch without context, binary files too; with a mark, what every commit in between
+    /// adds, each behind a line of the mark and its short name.
+    pub fn patch(&self, from: &Oid, to: &Oid, each: Option<&str>) -> Result<String> {
+        let options = ["--text", "--no-color", "--no-ext-diff", "--no-textconv", "-U0", "--inter-hunk-context=0", "--no-renames"];
+        let more = ["--no-relative", "--src-prefix=a/", "--dst-prefix=b/"];
         let cmd = self.git(Site::Objects);
-        let cmd = if each {
-            cmd.args(["log", "--format=", "-p", "--diff-merges=first-parent"]).args(options).arg(range)
-        } else {
-            cmd.arg("diff").args(options).args([from.as_str(), to.as_str()])
+        let cmd = match each {
+            Some(mark) => cmd.args(["log", "-p", "--diff-merges=first-parent", &format!("--format={mark}%h")]).args(options).args(more),
+            None => cmd.arg("diff").args(options).args(more),
         };
-        let output = run(cmd.output_max(PATCH_BYTES_MAX), "look through what is to be published")?;
+        let output = run(cmd.arg(format!("{from}..{to}")).output_max(PATCH_BYTES_MAX), LOOKING)?;
         if output.truncated {
             let stderr = "it is larger than 256 MiB, too large to be looked through".to_owned();
-            return Err(GitError::Failed { doing: "look through what is to be published".into(), stderr });
+            return Err(GitError::Failed { doing: LOOKING.into(), stderr });
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The files that are new between two commits; with `each`, also those that a later commit removed again.
+    pub fn new_names(&self, from: &Oid, to: &Oid, each: bool) -> Result<Vec<String>> {
+        let options = ["--name-only", "-z", "--no-renames", "--no-relative", "--diff-filter=A"];
+        let cmd = self.git(Site::Objects);
+        let cmd = if each { cmd.args(["log", "--format=", "--diff-merges=first-parent"]) } else { cmd.arg("diff") };
+        Ok(parts(&run(cmd.args(options).arg(format!("{from}..{to}")), LOOKING)?.stdout).collect())
+    }
+
+    /// The commits between two, with their messages.
+    pub fn messages(&self, from: &Oid, to: &Oid) -> Result<Vec<(String, String)>> {
+        let output = run(self.git(Site::Objects).args(["log", "-z", "--format=%h %B"]).arg(format!("{from}..{to}")), LOOKING)?;
+        Ok(parts(&output.stdout).filter_map(|text| text.split_once(' ').map(|(id, text)| (id.to_owned(), text.to_owned()))).collect())
     }
 }

@@ -13,6 +13,7 @@ mod faults;
 mod hooks;
 mod hub;
 mod kills;
+mod leaks;
 mod openapi;
 mod pull;
 mod remotes;

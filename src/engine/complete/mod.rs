@@ -8,6 +8,7 @@ mod base;
 mod body;
 mod publish;
 mod pull;
+mod secrets;
 mod squash;
 mod target;
 

@@ -6,6 +6,7 @@ use super::target::How;
 use crate::domain::{Completion, Event, Oid, Published, Story};
 use crate::engine::Places;
 use crate::error::{Code, Error, Result};
+use crate::forge::Scanner;
 use crate::git::{Expect, GitError};
 
 impl Ceremony<'_> {
@@ -145,7 +146,7 @@ impl Ceremony<'_> {
     }
 }
 
-/// Git's words about a remote, without a password in an address.
+/// Git's words about a remote, and those of hooks, without what is secret.
 fn words(text: &str) -> String {
     let mut result = String::new();
     for word in text.split(' ') {
@@ -156,7 +157,8 @@ fn words(text: &str) -> String {
         result += if result.is_empty() { "" } else { " " };
         result += &shown;
     }
-    result
+    // A hook that finds a secret may show it.
+    Scanner::default().masked(&result)
 }
 
 /// Whether git's words hold one of these.

@@ -44,9 +44,9 @@ impl Ceremony<'_> {
 
     fn open(&self, story: &Story, target: &PullTarget, text: &str) -> Result<Pull, ForgeError> {
         let options = &self.request.pull;
-        let subject = subject(story);
+        let title = self.title(story);
         let mut new = NewPull {
-            title: options.title.as_deref().unwrap_or(&subject),
+            title: &title,
             body: options.body.as_deref().unwrap_or(text),
             head: &target.head,
             base: self.target.base_branch.as_deref().unwrap_or_default(),
@@ -103,7 +103,11 @@ impl Ceremony<'_> {
         Ok(())
     }
 
-    fn body(&self, story: &Story, commit: &Oid, target: &PullTarget) -> String {
+    pub(super) fn title(&self, story: &Story) -> String {
+        self.request.pull.title.clone().unwrap_or_else(|| subject(story))
+    }
+
+    pub(super) fn body(&self, story: &Story, commit: &Oid, target: &PullTarget) -> String {
         let issue = story.created.issue_url.as_deref().and_then(IssueAddress::parse).filter(|issue| issue.host == target.host);
         let closes = issue
             .map(|issue| if issue.slug == target.slug { format!("#{}", issue.number) } else { format!("{}#{}", issue.slug, issue.number) });

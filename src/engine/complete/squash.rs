@@ -6,7 +6,7 @@ use crate::config::BringIn;
 use crate::domain::{Event, Oid, Story};
 use crate::engine::Places;
 use crate::error::{Code, Error, Result};
-use crate::forge::plain;
+use crate::forge::{Scanner, plain};
 use crate::git::{CommitRequest, Expect, GitError};
 
 /// Longest line of a task in a message.
@@ -25,8 +25,7 @@ impl Ceremony<'_> {
             };
             return self.squashed(story, base, tip, commit);
         }
-        let message = self.request.message.clone().unwrap_or_else(|| message(story));
-        let commit = self.commit(story, base, &message)?;
+        let commit = self.commit(story, base, &self.message(story))?;
         let tree = self.repo.tree_of(&commit)?;
         if tree != story.tip.tree {
             return self.take_rewriting(story, &tree);
@@ -39,6 +38,11 @@ impl Ceremony<'_> {
         self.repo.update_ref(&Places(story).outgoing_ref(), &commit, Expect::Any, "aura: to be published")?;
         self.append(Event::Squashed { base: base.clone(), tip, commit })?;
         Ok(())
+    }
+
+    /// The message of the one commit.
+    pub(super) fn message(&self, story: &Story) -> String {
+        self.request.message.clone().unwrap_or_else(|| message(story))
     }
 
     /// Each landing as one commit on top of the base, with the verified tree at the end. Made again of the same parts, they
@@ -72,7 +76,8 @@ impl Ceremony<'_> {
         self.repo.worktree_add(&worktree, crate::git::At::Detached(base))?;
         let commit = self.repo.commit_as_user(&worktree, &request).map_err(|error| match error {
             GitError::Failed { stderr, .. } => {
-                Error::new(Code::NeedsPerson, format!("commit the story: git or one of the repository's hooks refuses: {stderr}"))
+                let said = Scanner::default().masked(&stderr);
+                Error::new(Code::NeedsPerson, format!("commit the story: git or one of the repository's hooks refuses: {said}"))
                     .hint("mend what it asks for (in the story's worktree, and commit there), then complete again")
             }
             error => error.into(),
@@ -80,6 +85,8 @@ impl Ceremony<'_> {
         if self.repo.landings(base, &commit)? != [commit.clone()] {
             return Err(Error::new(Code::Conflict, "commit the story: a hook made more than one commit").hint("mend the hook"));
         }
+        // Before it is written down: with the hook mended, another one is made.
+        self.refuse_secret_message(&commit)?;
         let record = self.repo.commit_tree(&story.tip.tree, &[&commit, &plain], RECORD, at)?;
         self.repo.update_ref(&places.squash_ref(), &record, Expect::Any, "aura: squash")?;
         Ok(commit)
