@@ -23,7 +23,7 @@ mod prompt;
 mod run;
 mod settle;
 
-pub use clean::Cleaned;
+pub use clean::{Cleaned, set_aside};
 pub use complete::{CompleteRequest, Publish, PullOptions, merge_hint};
 pub use create::CreateRequest;
 pub use decompose::DecomposeRequest;

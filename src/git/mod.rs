@@ -19,6 +19,8 @@ mod land;
 
 mod publish;
 
+mod merged;
+
 mod worktree;
 
 mod admin;
@@ -33,7 +35,10 @@ mod content;
 
 mod rescue;
 
+mod aside;
+
 pub use admin::put_aside;
+pub use aside::set_aside;
 pub use diff::{Change, FileChange};
 pub use land::{Landed, Merge};
 pub use publish::CommitRequest;

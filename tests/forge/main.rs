@@ -9,6 +9,7 @@ mod script;
 #[path = "../support/world.rs"]
 mod world;
 
+mod doctor;
 mod faults;
 mod hooks;
 mod hub;
