@@ -14,7 +14,7 @@ pub use address::{IssueAddress, RemoteAddress, Slug};
 pub use error::ForgeError;
 pub use github::{GitHub, Issue, NewPull, Pull, PullChange, PullState, RepositoryFacts};
 pub use secrets::{COMMIT_MARK, Finding, Scanner};
-pub use text::{cell, fence, plain};
+pub use text::{cell, fence, plain, words};
 
 use crate::proc::Cmd;
 use serde::Deserialize;

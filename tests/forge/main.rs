@@ -20,6 +20,7 @@ mod pull;
 mod remotes;
 mod smart;
 mod tidying;
+mod words;
 
 /// Not a test: the agent of the others. See `support/script.rs`.
 #[test]

@@ -67,6 +67,24 @@ pub struct PullOptions {
     pub draft: Option<bool>,
 }
 
+impl PullOptions {
+    /// What GitHub would refuse after the push is refused before.
+    fn refuse_impossible(&self) -> Result<()> {
+        let long = |text: &Option<String>| text.as_ref().map_or(0, |text| text.chars().count());
+        for (what, length, max) in [("title", long(&self.title), body::TITLE_CHARS_MAX), ("text", long(&self.body), body::BODY_CHARS_MAX)] {
+            if length > max {
+                return Err(Error::invalid(format!(
+                    "complete: the {what} of the pull request has {length} characters; at most {max} are possible"
+                )));
+            }
+        }
+        match &self.title {
+            Some(title) if title.trim().is_empty() => Err(Error::invalid("complete: the title of the pull request is empty")),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 /// How far one pass came.
 enum Pass {
     Done(Box<Story>),
@@ -84,6 +102,7 @@ impl Engine {
     /// refuses leaves the story as it was, and calling again works.
     pub async fn complete(&self, story: &Story, request: CompleteRequest) -> Result<Story> {
         self.refuse_inside_attempt()?;
+        request.pull.refuse_impossible()?;
         if let Completion::Done { .. } = story.completion {
             return Ok(story.clone());
         }

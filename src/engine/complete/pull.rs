@@ -17,17 +17,17 @@ impl Ceremony<'_> {
             Some(known) => Some(github.pull(slug, known.number)?),
             None => github.find_pull(slug, &target.head, commit.as_str())?,
         };
-        let text = self.body(story, commit, target);
+        let evidence = self.evidence(story, commit, target);
         let (pull, updated) = match found {
-            Some(pull) => (self.update(target, &pull, &text)?, true),
-            None => match self.open(story, target, &text) {
+            Some(pull) => (self.update(story, target, &pull, &evidence)?, true),
+            None => match self.open(story, target, &body::of(story, &evidence)) {
                 Ok(pull) => (pull, false),
                 // Somebody was faster, or an answer of ours was lost.
                 Err(ForgeError::Invalid { said, .. }) if said.contains("already exists") => {
                     let found = github.find_pull(slug, &target.head, commit.as_str())?;
                     let found =
                         found.ok_or_else(|| Error::internal(format!("a pull request of `{}` exists and is not found", target.head)))?;
-                    (self.update(target, &found, &text)?, true)
+                    (self.update(story, target, &found, &evidence)?, true)
                 }
                 Err(error) => return Err(error.into()),
             },
@@ -65,15 +65,15 @@ impl Ceremony<'_> {
     }
 
     /// An open one gets our part of the text anew, and a title or base that was asked for.
-    fn update(&self, target: &PullTarget, pull: &Pull, text: &str) -> Result<Pull, ForgeError> {
+    fn update(&self, story: &Story, target: &PullTarget, pull: &Pull, evidence: &Evidence<'_>) -> Result<Pull, ForgeError> {
         if pull.state != PullState::Open {
             return Ok(pull.clone());
         }
         let options = &self.request.pull;
-        let merged = body::merged(&pull.body, text);
+        let merged = body::merged(&pull.body, story, evidence);
         let change = PullChange {
             title: options.title.as_deref().filter(|title| *title != pull.title),
-            body: Some(options.body.as_deref().unwrap_or(&merged)).filter(|body| *body != pull.body),
+            body: options.body.as_deref().or(merged.as_deref()).filter(|body| *body != pull.body),
             base: options.base.as_deref().filter(|base| *base != pull.base),
         };
         if change.title.is_none() && change.body.is_none() && change.base.is_none() {
@@ -108,10 +108,14 @@ impl Ceremony<'_> {
     }
 
     pub(super) fn body(&self, story: &Story, commit: &Oid, target: &PullTarget) -> String {
+        body::of(story, &self.evidence(story, commit, target))
+    }
+
+    fn evidence<'a>(&'a self, story: &Story, commit: &'a Oid, target: &PullTarget) -> Evidence<'a> {
         let issue = story.created.issue_url.as_deref().and_then(IssueAddress::parse).filter(|issue| issue.host == target.host);
         let closes = issue
             .map(|issue| if issue.slug == target.slug { format!("#{}", issue.number) } else { format!("{}#{}", issue.slug, issue.number) });
-        body::of(story, &Evidence { commit, base_branch: self.target.base_branch.as_deref(), closes })
+        Evidence { commit, base_branch: self.target.base_branch.as_deref(), is_kept: self.request.keep_commits, closes }
     }
 }
 
