@@ -36,7 +36,7 @@ impl Engine {
                 .hint("wait for the run, or cancel it: `aura cancel`"));
         }
         let _lease = self.lease(story.id, "cleaning up the story")?;
-        let repo = Engine::repo(story)?;
+        let repo = self.repo(story)?;
         let mut cleaned = Cleaned::default();
         let places = Places(story);
         let is_safe = self.is_published(&repo, story, force)?;

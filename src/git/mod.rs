@@ -45,6 +45,7 @@ pub use publish::CommitRequest;
 pub use question::{Hit, LogEntry};
 pub use refs::init;
 pub use rescue::Rescue;
+pub use settings::Programs;
 pub use snapshot::{Snapshot, SnapshotRequest};
 pub use worktree::{Added, At};
 

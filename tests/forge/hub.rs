@@ -170,7 +170,7 @@ impl Hub {
                 let number = state.pulls.len() as u64 + 7;
                 let url = format!("https://github.com/{}/{}/pull/{number}", parts[1], parts[2]);
                 let pull = json!({ "number": number, "html_url": url, "state": "open", "title": body["title"], "body": body["body"],
-                    "draft": body["draft"], "user": { "login": "Ada" }, "head": { "label": body["head"], "sha": "" }, "base": { "ref": body["base"] }, "merged_at": null });
+                    "draft": body["draft"], "user": { "login": if state.authors_review_nothing { "Ada" } else { "bob" } }, "head": { "label": body["head"], "sha": "" }, "base": { "ref": body["base"] }, "merged_at": null });
                 state.pulls.push(pull.clone());
                 (201, pull)
             }

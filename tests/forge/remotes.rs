@@ -244,7 +244,7 @@ fn a_configuration_that_an_agent_wrote_runs_nothing_of_auras_own() {
     let config = world.path("repo/.git/config");
     let text = std::fs::read_to_string(&config).unwrap();
     assert!(text.contains("hooksPath"), "the agent wrote there");
-    for key in ["core.hooksPath", "core.sshCommand", "filter.x.clean", "filter.x.smudge", "merge.x.driver"] {
+    for key in ["core.hooksPath", "core.sshCommand"] {
         world.git(&["config", "--unset", key]);
     }
     let mut world = world;
@@ -252,8 +252,16 @@ fn a_configuration_that_an_agent_wrote_runs_nothing_of_auras_own() {
     elsewhere(&world, "main", "meanwhile.txt", "meanwhile\n");
     let said = world.tool("complete_story", json!({}));
     assert_eq!(said["published"]["how"], "pullRequest");
-    let sprung = std::fs::read_to_string(world.path("sprung")).unwrap_or_default();
-    assert_eq!(sprung, "", "in the ceremony");
+    let sprung = || std::fs::read_to_string(world.path("sprung")).unwrap_or_default();
+    assert_eq!(sprung(), "", "in the ceremony, which is another process");
     world.tool("remove_worktree", json!({}));
+    assert_eq!(sprung(), "", "and when it is tidied up");
+    // The trap was a good one.
+    let place = world.path("careless");
+    world.try_git(
+        &world.path("repo"),
+        &["worktree", "add", "-q", "--detach", place.to_str().unwrap(), said["published"]["commit"].as_str().unwrap()],
+    );
+    assert!(!sprung().is_empty());
     hub.close();
 }

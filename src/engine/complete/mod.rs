@@ -169,7 +169,7 @@ impl Engine {
         }
         require_complete(&story)?;
         let _lease = self.lease(id, "completing the story")?;
-        let repo = Engine::repo(&story)?;
+        let repo = self.repo(&story)?;
         let config = self.config(Path::new(&story.created.repository))?;
         let target = Target::choose(&repo, &story, &config, request)?;
         self.append(id, &[Event::CompletionStarted])?;
