@@ -129,13 +129,13 @@ pub fn named_variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The token that the environment holds for a GitHub, under the names that `gh` knows.
+/// The token that the environment holds for a GitHub, under the names that `gh` knows, and the name.
 #[must_use]
-pub fn forge_token(config: &ForgeConfig, host: &str) -> Option<Token> {
+pub fn forge_token(config: &ForgeConfig, host: &str) -> Option<(String, Token)> {
     let is_cloud = host == "github.com" || host.ends_with(".ghe.com");
     let usual = if is_cloud { ["GH_TOKEN", "GITHUB_TOKEN"] } else { ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"] };
     let names = config.token_env.as_deref().into_iter().chain(usual);
-    names.into_iter().filter_map(named_variable).find_map(|value| Token::new(&value))
+    names.into_iter().find_map(|name| Some((name.to_owned(), Token::new(&named_variable(name)?)?)))
 }
 
 impl Config {

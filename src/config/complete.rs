@@ -24,6 +24,8 @@ pub struct CompleteConfig {
     pub remote: Option<String>,
     /// Whether what is published is looked through for secrets.
     pub secrets: bool,
+    /// Files in which nothing is taken for one.
+    pub secrets_allow: Vec<String>,
     pub bring_in: BringIn,
 }
 
@@ -36,6 +38,7 @@ impl Default for CompleteConfig {
             reviewers: vec![],
             remote: None,
             secrets: true,
+            secrets_allow: vec![],
             bring_in: BringIn::Merge,
         }
     }
@@ -51,6 +54,7 @@ pub(super) struct CompleteFile {
     reviewers: Option<Vec<String>>,
     remote: Option<String>,
     secrets: Option<bool>,
+    secrets_allow: Option<Vec<String>>,
     bring_in: Option<BringIn>,
 }
 
@@ -62,6 +66,7 @@ impl CompleteConfig {
         self.reviewers = file.reviewers.unwrap_or_else(|| std::mem::take(&mut self.reviewers));
         self.remote = file.remote.or_else(|| self.remote.take());
         self.secrets = file.secrets.unwrap_or(self.secrets);
+        self.secrets_allow = file.secrets_allow.unwrap_or_else(|| std::mem::take(&mut self.secrets_allow));
         self.bring_in = file.bring_in.unwrap_or(self.bring_in);
     }
 }

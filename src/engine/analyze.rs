@@ -35,7 +35,7 @@ impl Engine {
     }
 
     fn gather(&self, story: &Story) -> Result<RepoFacts> {
-        let repo = Engine::repo(story)?;
+        let repo = self.repo(story)?;
         facts_at(&repo, &story.tip.commit, &story.created.title, &story.created.description)
     }
 

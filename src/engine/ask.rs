@@ -33,7 +33,7 @@ impl Asker {
     pub(super) fn new(engine: &Engine, config: &Config, story: &Story, agent: &str) -> Result<Asker> {
         Ok(Asker {
             engine: engine.clone(),
-            repo: Engine::repo(story)?,
+            repo: engine.repo(story)?,
             agent: engine.agent_named(config, agent)?,
             worktree: Places(story).root().join("plan"),
             commit: story.tip.commit.clone(),

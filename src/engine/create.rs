@@ -88,6 +88,7 @@ impl Engine {
             return Err(Error::new(Code::Conflict, format!("there is a branch `{parent}`, so there can be none below it"))
                 .hint("choose another name with --branch"));
         }
+        self.remember_programs(id, repo)?;
         repo.update_ref(&name, &created.base_commit, Expect::Absent, "aura: new story").map_err(|e| taken(e, &created.branch))?;
         let made_here: Vec<&Path> = worktree.ancestors().skip(1).take_while(|folder| !folder.exists()).collect();
         let placed = repo

@@ -112,7 +112,7 @@ impl Engine {
     }
 
     fn brief(&self, config: &Config, story: &Story, max_parallelism: u32, include_tests: bool) -> Result<PlanBrief> {
-        let repo = Engine::repo(story)?;
+        let repo = self.repo(story)?;
         let facts = facts_at(&repo, &story.tip.commit, &story.created.title, &story.created.description)?;
         Ok(PlanBrief {
             title: story.created.title.clone(),

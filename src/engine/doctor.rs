@@ -1,8 +1,10 @@
 //! What is missing on this machine, and how to get it.
 
 use super::Engine;
-use crate::config::Environment;
-use crate::error::Result;
+use super::hosting::{self, Hosted};
+use crate::config::{self, Environment};
+use crate::error::{Error, Result};
+use crate::forge::{self, ForgeConfig, GitHub};
 use crate::git::Repo;
 use crate::proc::{Cmd, Exit};
 use std::path::Path;
@@ -10,6 +12,11 @@ use std::time::Duration;
 
 /// Longest time that a program may take to say its version.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Longest wait for a forge's answer.
+const DOCTOR_TIMEOUT: Duration = Duration::from_secs(10);
+/// Stories that are looked at.
+const STORIES_MAX: usize = 1000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
@@ -53,7 +60,8 @@ pub fn examine(environment: &Environment, opened: &Result<Engine>, repository: O
         findings.extend(agents(engine, repository));
     }
     findings.push(login(environment));
-    findings.push(forge());
+    findings.push(forge(opened.as_ref().ok(), repository));
+    findings.extend(opened.as_ref().ok().and_then(aside));
     findings.push(sandbox());
     findings
 }
@@ -112,13 +120,61 @@ fn login(environment: &Environment) -> Finding {
     }
 }
 
-fn forge() -> Finding {
-    match version_of(Path::new("gh")) {
-        Some(version) => finding("forge", Health::Good, version, None),
-        None => {
-            finding("forge", Health::Warning, "the GitHub CLI was not found", Some("only needed for pull requests: https://cli.github.com"))
+/// Whether pull requests can be opened: the token for the host of the remote, and what that host says of it. One request,
+/// and none where no remote is at a GitHub.
+fn forge(engine: Option<&Engine>, repository: Option<&Path>) -> Finding {
+    const HOW: &str = "log in with `gh auth login` (https://cli.github.com), or set GH_TOKEN; only needed for pull requests";
+    let settings = engine.and_then(|engine| engine.config(repository.unwrap_or(Path::new("."))).ok()).map(|config| config.forge);
+    let settings = settings.unwrap_or_default();
+    let repo = repository.and_then(|path| Repo::discover(path).ok());
+    let hosted = repo.as_ref().and_then(|repo| first_hosted(repo, &settings));
+    let host = hosted.as_ref().map_or_else(|| settings.host.as_deref().unwrap_or("github.com"), |hosted| &hosted.address.host);
+    let (from, token) = match config::forge_token(&settings, host) {
+        Some((name, token)) => (name, token),
+        None => match forge::token_of_gh(host) {
+            Some(token) => ("`gh auth token`".to_owned(), token),
+            None => return finding("forge", Health::Warning, format!("there is no token for {host}"), Some(HOW)),
+        },
+    };
+    let Some(Hosted { address, api }) = &hosted else {
+        return finding("forge", Health::Good, format!("a token for {host} from {from}; no remote is there, so it was not tried"), None);
+    };
+    let asked = GitHub::new(api, Some(token), DOCTOR_TIMEOUT).and_then(|github| github.repository(&address.slug));
+    match asked {
+        Ok(facts) if facts.can_push == Some(false) => finding(
+            "forge",
+            Health::Warning,
+            format!("the token for {host} from {from} may only read {}", address.slug),
+            Some("give it write access to contents and pull requests, or push to a fork of yours"),
+        ),
+        Ok(_) => finding("forge", Health::Good, format!("a token for {host} from {from} works for {}", address.slug), None),
+        Err(error) => {
+            let error = Error::from(error);
+            let hint = error.hint.as_deref().map(|hint| hint.replace("complete again", "look again").replace("run it again", "look again"));
+            let detail = format!("a token for {host} from {from} was not of use: {}", error.detail);
+            finding("forge", Health::Warning, detail, hint.as_deref())
         }
     }
+}
+
+/// The remote that a pull request would be opened from: `origin` before the others.
+fn first_hosted(repo: &Repo, settings: &ForgeConfig) -> Option<Hosted> {
+    let mut remotes = repo.remotes().ok()?;
+    remotes.sort_by_key(|name| name != "origin");
+    remotes.iter().find_map(|remote| hosting::pushed_to(repo, settings, remote).ok().flatten())
+}
+
+/// Folders that agents had cut off from their repositories, of all stories.
+fn aside(engine: &Engine) -> Option<Finding> {
+    let stories = engine.store.stories(STORIES_MAX).ok()?;
+    let found: Vec<(String, String)> = stories
+        .iter()
+        .flat_map(|story| super::set_aside(story).into_iter().map(|path| (story.id.short(), path.display().to_string())))
+        .collect();
+    let (story, _) = found.first()?;
+    let paths: Vec<&str> = found.iter().take(10).map(|(_, path)| path.as_str()).collect();
+    let hint = format!("look what is in there; `aura clean {story}` keeps it under refs/aura/rescue and removes it");
+    Some(finding("set aside", Health::Warning, format!("{} folders of agents: {}", found.len(), paths.join(", ")), Some(&hint)))
 }
 
 fn sandbox() -> Finding {

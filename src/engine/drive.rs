@@ -108,7 +108,7 @@ async fn take(folder: &Path) -> Result<Option<Lease>> {
 async fn drive_run(engine: Engine, id: StoryId) -> Result<()> {
     let story = engine.store.story(id)?;
     let config = engine.config(Path::new(&story.created.repository))?;
-    let repo = Engine::repo(&story)?;
+    let repo = engine.repo(&story)?;
     let tail = engine.store.tail(Some(id), story.seq);
     let limits = config.bounds.limits;
     let (tell, told) = mpsc::unbounded_channel();

@@ -1,10 +1,9 @@
 //! A story's words from an issue. They are a stranger's: made plain and bounded, and treated like any description.
 
-use super::Engine;
-use crate::config;
+use super::{Engine, hosting};
 use crate::domain::{DESCRIPTION_BYTES_MAX, TITLE_CHARS_MAX};
 use crate::error::{Code, Error, Result};
-use crate::forge::{self, GitHub, IssueAddress};
+use crate::forge::{GitHub, IssueAddress};
 use std::path::Path;
 
 /// Title and description, as an issue has them.
@@ -31,7 +30,7 @@ impl Engine {
             Error::invalid(format!("read the issue `{}`: {} is not a GitHub that is known", shown(), address.host))
                 .hint("name an Enterprise host under [forge] in config.toml, or give a title yourself")
         })?;
-        let token = config::forge_token(&settings, &address.host).or_else(|| forge::token_of_gh(&address.host));
+        let token = hosting::token(&settings, &address.host);
         let has_token = token.is_some();
         let issue = GitHub::new(&api, token, settings.timeout())?.issue(&address.slug, address.number).map_err(|error| {
             let error = Error::from(error);

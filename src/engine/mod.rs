@@ -16,13 +16,14 @@ mod decompose;
 mod doctor;
 mod drive;
 mod gating;
+mod hosting;
 mod issue;
 mod landing;
 mod prompt;
 mod run;
 mod settle;
 
-pub use clean::Cleaned;
+pub use clean::{Cleaned, set_aside};
 pub use complete::{CompleteRequest, Publish, PullOptions, merge_hint};
 pub use create::CreateRequest;
 pub use decompose::DecomposeRequest;
@@ -109,8 +110,23 @@ impl Engine {
         Ok(self.store.append(id, events, Timestamp::now())?)
     }
 
-    fn repo(story: &Story) -> Result<Repo> {
-        Ok(Repo::discover(Path::new(&story.created.repository))?)
+    /// The story's repository. Of the programs in its configuration, Aura's own git runs those that were there when the
+    /// story was made: agents can write to that file.
+    fn repo(&self, story: &Story) -> Result<Repo> {
+        let repo = Repo::discover(Path::new(&story.created.repository))?;
+        let text = std::fs::read(self.store.story_folder(story.id).join(PROGRAMS)).unwrap_or_default();
+        Ok(match serde_json::from_slice(&text) {
+            Ok(programs) => repo.trusting(programs),
+            Err(_) => repo,
+        })
+    }
+
+    /// Writes down what the repository's configuration lets git run, before an agent can write there.
+    fn remember_programs(&self, id: StoryId, repo: &Repo) -> Result<()> {
+        let (folder, programs) = (self.store.story_folder(id), repo.programs()?);
+        let written = serde_json::to_vec(&programs).map_err(std::io::Error::from);
+        let written = written.and_then(|text| std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(folder.join(PROGRAMS), text)));
+        written.map_err(|e| Error::new(Code::Unavailable, format!("write to {}", folder.display())).because(e))
     }
 
     fn agent_named(&self, config: &Config, name: &str) -> Result<Box<dyn Agent>> {
@@ -139,6 +155,8 @@ impl Engine {
 
 /// The folder of a story that holds its tasks' worktrees.
 pub const TASKS: &str = "tasks";
+/// In a story's own folder: what its repository's configuration let git run at first.
+const PROGRAMS: &str = "programs.json";
 
 /// Where a story keeps its branches and worktrees. Names are made of ids and a slug, never of free text.
 struct Places<'a>(&'a Story);
@@ -174,7 +192,11 @@ impl Places<'_> {
     fn base_ref(&self) -> String {
         format!("refs/aura/stories/{}/base", self.0.id.short())
     }
-    /// The squashed commit, when the user's own git made it: made again, it would be another one.
+    /// What is to be published.
+    fn outgoing_ref(&self) -> String {
+        format!("refs/aura/stories/{}/outgoing", self.0.id.short())
+    }
+    /// The squashed commit that the user's own git made, beside what it was made of: made again, it would be another one.
     fn squash_ref(&self) -> String {
         format!("refs/aura/stories/{}/squash", self.0.id.short())
     }
@@ -191,7 +213,7 @@ pub fn story_worktree(story: &Story) -> PathBuf {
 
 /// What changed between two commits of a story's repository, as a patch of at most `bytes_max`.
 pub fn diff_text(story: &Story, from: &Oid, to: &Oid, bytes_max: usize) -> Result<String> {
-    Ok(Engine::repo(story)?.diff_text(from, to, bytes_max)?)
+    Ok(Repo::discover(Path::new(&story.created.repository))?.diff_text(from, to, bytes_max)?)
 }
 
 /// Shortest secret that is taken: shorter ones can be guessed.

@@ -16,6 +16,13 @@ impl Slug {
         let (owner, name) = text.split_once('/')?;
         (is_name(owner) && is_name(name)).then(|| Slug { owner: owner.to_owned(), name: name.to_owned() })
     }
+
+    /// The repository that a page of a forge belongs to: `https://github.com/owner/name/pull/7`.
+    #[must_use]
+    pub fn of_page(url: &str) -> Option<Slug> {
+        let mut parts = url.split_once("://")?.1.split('/').skip(1);
+        Slug::parse(&format!("{}/{}", parts.next()?, parts.next()?))
+    }
 }
 
 impl fmt::Display for Slug {
@@ -35,6 +42,8 @@ pub struct RemoteAddress {
     /// In lower case, without a port.
     pub host: String,
     pub slug: Slug,
+    /// Whether SSH reads the host, so that it may be a name of the user's own in `~/.ssh/config`.
+    pub over_ssh: bool,
 }
 
 impl RemoteAddress {
@@ -42,22 +51,22 @@ impl RemoteAddress {
     #[must_use]
     pub fn parse(url: &str) -> Option<RemoteAddress> {
         let url = url.trim();
-        let (host, path) = match url.split_once("://") {
+        let ((host, path), over_ssh) = match url.split_once("://") {
             Some((scheme, rest)) => {
                 if !["https", "http", "ssh", "git", "git+ssh"].contains(&scheme) {
                     return None;
                 }
-                rest.split_once('/')?
+                (rest.split_once('/')?, scheme.ends_with("ssh"))
             }
             // The short form of SSH; `C:\path` and `C:/path` are not it.
-            None => url.split_once(':').filter(|(host, path)| host.len() > 1 && !host.contains('/') && !path.starts_with('/'))?,
+            None => (url.split_once(':').filter(|(host, path)| host.len() > 1 && !host.contains('/') && !path.starts_with('/'))?, true),
         };
         let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
         let host = host.split_once(':').map_or(host, |(host, _)| host).to_ascii_lowercase();
         let path = path.trim_matches('/');
         let slug = Slug::parse(path.strip_suffix(".git").unwrap_or(path))?;
         let host = if host == "ssh.github.com" { "github.com".to_owned() } else { host };
-        (!host.is_empty()).then_some(RemoteAddress { host, slug })
+        (!host.is_empty()).then_some(RemoteAddress { host, slug, over_ssh })
     }
 }
 

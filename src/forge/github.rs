@@ -54,6 +54,8 @@ pub struct Pull {
     pub body: String,
     pub base: String,
     pub head_sha: String,
+    /// Who opened it: nobody is asked to review their own.
+    pub author: String,
     pub state: PullState,
 }
 
@@ -133,7 +135,9 @@ impl GitHub {
         let doing = format!("look for a pull request of `{head}` in {slug}");
         let query = [("head", head), ("state", "all"), ("per_page", "100")];
         let value = self.call(Method::Get, &format!("/repos/{slug}/pulls"), &query, None, &doing)?;
-        let pulls: Vec<Pull> = value.as_array().into_iter().flatten().filter_map(pull_of).collect();
+        // Only those of exactly this branch: of another's, the text would be written anew.
+        let is_its = |pull: &&Value| pull["head"]["label"].as_str().is_some_and(|label| label.eq_ignore_ascii_case(head));
+        let pulls: Vec<Pull> = value.as_array().into_iter().flatten().filter(is_its).filter_map(pull_of).collect();
         let open = pulls.iter().find(|pull| pull.state == PullState::Open);
         Ok(open.or_else(|| pulls.iter().find(|pull| pull.head_sha == commit)).cloned())
     }
@@ -324,6 +328,7 @@ fn pull_of(value: &Value) -> Option<Pull> {
         body: text(&value["body"]),
         base: text(&value["base"]["ref"]),
         head_sha: text(&value["head"]["sha"]),
+        author: text(&value["user"]["login"]),
         state: match (value["state"].as_str()?, merged) {
             (_, true) => PullState::Merged,
             ("open", false) => PullState::Open,

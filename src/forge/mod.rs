@@ -13,15 +13,15 @@ mod text;
 pub use address::{IssueAddress, RemoteAddress, Slug};
 pub use error::ForgeError;
 pub use github::{GitHub, Issue, NewPull, Pull, PullChange, PullState, RepositoryFacts};
-pub use secrets::{Finding, Scanner};
-pub use text::{cell, fence, plain};
+pub use secrets::{COMMIT_MARK, Finding, Scanner};
+pub use text::{cell, fence, plain, words};
 
 use crate::proc::Cmd;
 use serde::Deserialize;
 use std::fmt;
 use std::time::Duration;
 
-/// How long `gh` may take to say its token.
+/// How long `gh` may take to say its token, and `ssh` to say what a name means.
 const GH_DEADLINE: Duration = Duration::from_secs(20);
 
 /// A token. Shows itself to nobody.
@@ -86,4 +86,15 @@ pub fn token_of_gh(host: &str) -> Option<Token> {
     let cmd = Cmd::new("gh").args(["auth", "token", "--hostname", host]).env("GH_PROMPT_DISABLED", "1").deadline(GH_DEADLINE);
     let output = cmd.output_max(64 * 1024).run().ok()?;
     if output.success() { Token::new(&output.stdout_text()) } else { None }
+}
+
+/// The host that a name of the user's own means to their SSH (`Host work` with `HostName github.com`), if it has one.
+#[must_use]
+pub fn host_of_ssh(name: &str) -> Option<String> {
+    let is_plain = !name.starts_with('-') && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let output = Cmd::new("ssh").args(["-G", "--", name]).deadline(GH_DEADLINE).output_max(256 * 1024);
+    let output = if is_plain { output.run().ok()? } else { return None };
+    let text = output.stdout_text();
+    let host = text.lines().find_map(|line| line.strip_prefix("hostname "))?.trim().to_ascii_lowercase();
+    (output.success() && !host.is_empty()).then(|| if host == "ssh.github.com" { "github.com".into() } else { host })
 }

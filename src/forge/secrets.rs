@@ -4,12 +4,13 @@
 
 use super::Token;
 use regex::Regex;
+use std::fmt;
 use std::sync::OnceLock;
 
 /// A line with this mark is a person's decision, as other scanners have it.
 const ALLOWED: &str = "gitleaks:allow";
-/// Longer lines are generated; their beginning is looked at.
-const LINE_BYTES_MAX: usize = 16 * 1024;
+/// Line of a patch that says whose changes follow.
+pub const COMMIT_MARK: &str = "aura-commit ";
 /// Bits for each character, from which on a word behind `password =` is no word.
 const ENTROPY_MIN: f64 = 3.6;
 
@@ -61,46 +62,70 @@ const HASH_FILES: [&str; 9] = [
     "gradle.lockfile",
 ];
 
-/// A secret that would have been published.
+/// A secret that would have been published. Holds nothing of its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// A file, with … for what looks like a secret in its name; or what else is published, such as a message.
     pub path: String,
-    pub line: u32,
+    /// None: the name itself.
+    pub line: Option<u32>,
+    /// The commit that adds it, where there are several.
+    pub commit: Option<String>,
     /// What it looks like, with its article.
     pub what: &'static str,
 }
 
-/// Looks through patches. Holds the values that must not appear whatever they look like.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.escape_debug())?;
+        match self.line {
+            Some(line) => write!(f, ":{line} ({}", self.what)?,
+            None => write!(f, " ({} in its name", self.what)?,
+        }
+        match &self.commit {
+            Some(commit) => write!(f, ", added by {commit})"),
+            None => f.write_str(")"),
+        }
+    }
+}
+
+/// Looks through patches, names and texts.
 #[derive(Debug, Default)]
 pub struct Scanner {
+    /// Values that must not appear whatever they look like.
     known: Vec<Token>,
+    /// Files whose content is a person's decision, see [`Scanner::new`].
+    allowed: Vec<String>,
 }
 
 impl Scanner {
+    /// `allowed` are paths from the root of the repository, where `*` stands for anything; one that ends in `/` is a folder.
     #[must_use]
-    pub fn new(known: Vec<Token>) -> Scanner {
-        Scanner { known }
+    pub fn new(known: Vec<Token>, allowed: Vec<String>) -> Scanner {
+        Scanner { known, allowed }
     }
 
-    /// What the added lines of a patch without context hold, at most `max` finds.
+    /// What the added lines of a patch without context hold, at most `max` finds. What git takes for binary is looked
+    /// through like text, also when it is UTF-16.
     #[must_use]
     pub fn scan(&self, patch: &str, max: usize) -> Vec<Finding> {
-        let (mut path, mut number, mut found) = (String::new(), 0u32, vec![]);
+        let (mut path, mut commit, mut number, mut found) = (String::new(), None, 0u32, vec![]);
         // Inside a hunk a line may begin with anything, also with `+++`.
         let mut left = 0u32;
-        for line in patch.lines() {
+        for line in patch.split('\n') {
             if left == 0 {
                 if let Some(name) = line.strip_prefix("+++ ") {
                     path = unquoted(name);
                 } else if let Some((first, count)) = line.strip_prefix("@@ ").and_then(hunk) {
                     (number, left) = (first, count);
+                } else if let Some(of) = line.strip_prefix(COMMIT_MARK) {
+                    commit = Some(of.trim().to_owned());
                 }
                 continue;
             }
             let Some(text) = line.strip_prefix('+') else { continue };
-            let what = self.judge(&path, text);
-            if let Some(what) = what {
-                let finding = Finding { path: path.clone(), line: number, what };
+            if let Some(what) = self.judge(&path, text) {
+                let finding = Finding { path: self.masked(&path), line: Some(number), commit: commit.clone(), what };
                 if !found.contains(&finding) {
                     found.push(finding);
                 }
@@ -113,16 +138,41 @@ impl Scanner {
         found
     }
 
+    /// Names of files that hold one themselves.
+    #[must_use]
+    pub fn scan_names<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<Finding> {
+        let judged = names.filter_map(|name| Some((name, self.judge(name, name)?)));
+        judged.map(|(name, what)| Finding { path: self.masked(name), line: None, commit: None, what }).collect()
+    }
+
+    /// What is no file: `place` says what it is.
+    #[must_use]
+    pub fn scan_text(&self, place: &str, text: &str) -> Vec<Finding> {
+        let lines = text.lines().zip(1u32..).filter_map(|(line, number)| Some((number, self.judge("", line)?)));
+        lines.map(|(number, what)| Finding { path: place.to_owned(), line: Some(number), commit: None, what }).collect()
+    }
+
+    /// A text with … for all that looks like a secret.
+    #[must_use]
+    pub fn masked(&self, text: &str) -> String {
+        let mut text = self.known.iter().fold(text.to_owned(), |text, token| text.replace(token.reveal(), "…"));
+        let lower = text.to_ascii_lowercase();
+        for (_, _, shape) in rules().iter().filter(|(_, word, _)| lower.contains(word)) {
+            text = shape.replace_all(&text, "…").into_owned();
+        }
+        text
+    }
+
     fn judge(&self, path: &str, line: &str) -> Option<&'static str> {
+        if line.contains('\0') {
+            // UTF-16: every other byte of plain text.
+            let text = line.replace('\0', "");
+            return if text.contains('\0') { None } else { self.judge(path, &text) };
+        }
         if self.known.iter().any(|token| line.contains(token.reveal())) {
             return Some("the very token that Aura uses");
         }
-        let mut end = line.len().min(LINE_BYTES_MAX);
-        while !line.is_char_boundary(end) {
-            end -= 1;
-        }
-        let line = &line[..end];
-        if line.contains(ALLOWED) {
+        if line.contains(ALLOWED) || self.allowed.iter().any(|pattern| fits(pattern, path)) {
             return None;
         }
         let lower = line.to_ascii_lowercase();
@@ -133,6 +183,23 @@ impl Scanner {
         let name = path.rsplit('/').next().unwrap_or(path);
         (!HASH_FILES.contains(&name) && is_named_secret(line)).then_some("a secret by its name")
     }
+}
+
+/// Whether a path is one that a person has allowed.
+fn fits(pattern: &str, path: &str) -> bool {
+    if path.is_empty() {
+        return false;
+    }
+    let pattern = if pattern.ends_with('/') { format!("{pattern}*") } else { pattern.to_owned() };
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| path.strip_prefix(first)) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
 }
 
 /// A match that is no placeholder.
@@ -224,7 +291,9 @@ mod tests {
     fn a_secret_is_found_with_its_place_and_without_its_value() {
         for line in samples() {
             let found = Scanner::default().scan(&patch("src/app.txt", &line), 5);
-            assert_eq!(found.iter().map(|f| (f.path.as_str(), f.line)).collect::<Vec<_>>(), [("src/app.txt", 8)], "{line}");
+            assert_eq!(found.iter().map(|f| (f.path.as_str(), f.line)).collect::<Vec<_>>(), [("src/app.txt", Some(8))], "{line}");
+            let said = format!("{} {}", found[0], Scanner::default().masked(&format!("the hook says: {line}")));
+            assert!(!said.contains("aB3dE5gH7jK9") || line.contains("API_KEY"), "{said}");
         }
     }
 
@@ -250,8 +319,45 @@ mod tests {
     fn only_what_is_added_counts_and_a_line_cannot_pose_as_a_header() {
         let secret = &samples()[0];
         let text = format!("--- a/x\n+++ b/x\n@@ -1,1 +1,3 @@\n-{secret}\n+++ b/harmless\n+@@ -0,0 +90,1 @@\n+{secret}\n");
-        assert_eq!(Scanner::default().scan(&text, 5), [Finding { path: "x".into(), line: 3, what: "a GitHub token" }]);
-        let known = Scanner::new(vec![Token::new("abc-def-ghi").unwrap()]);
+        assert_eq!(Scanner::default().scan(&text, 5), [Finding { path: "x".into(), line: Some(3), commit: None, what: "a GitHub token" }]);
+        let known = Scanner::new(vec![Token::new("abc-def-ghi").unwrap()], vec![]);
         assert_eq!(known.scan(&patch("x", "it is abc-def-ghi"), 5).len(), 1);
+    }
+
+    #[test]
+    fn wherever_it_hides() {
+        let secret = &samples()[0];
+        let wide: String = format!("\u{fffd}{secret}").chars().flat_map(|c| [c, '\0']).collect();
+        let long = format!("{}{secret};{}", "x=1;".repeat(50_000), "y=2;".repeat(50_000));
+        for line in [wide, long, format!("{secret}\r"), format!("\u{1}\u{7f}{secret}\u{fffd}\u{2}")] {
+            let found = Scanner::default().scan(&patch("some.bin", &line), 5);
+            assert_eq!(found.len(), 1, "{}", line.chars().take(80).collect::<String>());
+        }
+        let name = format!("keys/{}.txt", samples()[0].trim_start_matches("token: "));
+        let found = Scanner::default().scan_names([name.as_str(), "src/main.rs"].into_iter());
+        assert_eq!(found[0].to_string(), "keys/….txt (a GitHub token in its name)");
+        let found = Scanner::default().scan_text("commit message", &format!("Title\n\n{secret}"));
+        assert_eq!(found[0].to_string(), "commit message:3 (a GitHub token)");
+        let both = format!("{COMMIT_MARK}0123abc\n\n{}{COMMIT_MARK}4567def\n", patch("x", secret));
+        assert_eq!(Scanner::default().scan(&both, 5)[0].to_string(), "x:8 (a GitHub token, added by 0123abc)");
+    }
+
+    #[test]
+    fn what_a_person_allows_is_let_through() {
+        for (pattern, path, is_allowed) in [
+            ("tests/key.pem", "tests/key.pem", true),
+            ("tests/key.pem", "src/tests/key.pem", false),
+            ("tests/", "tests/a/b.txt", true),
+            ("tests/", "tests.rs", false),
+            ("*.pem", "a/b.pem", true),
+            ("a/*/c*", "a/b/cd", true),
+            ("a/*/c", "a/b/d", false),
+            ("", "a", false),
+        ] {
+            let scanner = Scanner::new(vec![], vec![pattern.into()]);
+            assert_eq!(scanner.scan(&patch(path, &samples()[0]), 5).is_empty(), is_allowed, "{pattern} {path}");
+        }
+        let known = Scanner::new(vec![Token::new("abc-def-ghi").unwrap()], vec!["*".into()]);
+        assert_eq!(known.scan(&patch("x", "it is abc-def-ghi # gitleaks:allow"), 5).len(), 1, "the token in use is never allowed");
     }
 }

@@ -36,6 +36,25 @@ pub fn cell(text: &str, chars_max: usize) -> String {
     if fence.len() == 1 { format!("`{line}`") } else { format!("{fence} {line} {fence}") }
 }
 
+/// Words as they are where nothing in them can mean anything to a forge, else a code span.
+#[must_use]
+pub fn words(text: &str, chars_max: usize) -> String {
+    let line = one_line(text, chars_max);
+    if is_harmless(&line) { line } else { cell(text, chars_max) }
+}
+
+/// Letters and the usual marks: no mark-up, no mention, no reference, no address.
+fn is_harmless(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    let usual = |c: char| c.is_alphanumeric() || " .,;:'\"?()/-+%=…–—".contains(c);
+    line.starts_with(char::is_alphabetic)
+        && line.chars().all(usual)
+        && !["//", "www.", "gh-", "http"].iter().any(|mark| lower.contains(mark))
+        // Lines under a heading, and short names of pictures.
+        && !["--", "==", "++"].iter().any(|mark| line.contains(mark))
+        && !line.split_whitespace().any(|word| word.len() > 2 && word.starts_with(':') && word.ends_with(':'))
+}
+
 /// A block of text as it is.
 #[must_use]
 pub fn fence(text: &str, chars_max: usize) -> String {
@@ -85,6 +104,34 @@ mod tests {
             assert_eq!(plain(text, 200), expected, "{text:?}");
         }
         assert_eq!(plain(&"word ".repeat(100), 10), "word word…");
+    }
+
+    #[test]
+    fn only_harmless_words_stand_as_they_are() {
+        for text in ["Check e-mail addresses", "email::check is there, with a test.", "Größe: 12 (neu)", "Both src/a.rs and b.rs", "日本語"]
+        {
+            assert_eq!(words(text, 200), text);
+        }
+        for text in [
+            "closes #1",
+            "thanks @ada",
+            "see https://example.org",
+            "www.example.org is it",
+            "Closes GH-7",
+            "an ![image](x)",
+            "<img src=x>",
+            "# a heading",
+            "- a list",
+            "1. a list",
+            "**bold** and _slanted_",
+            "a | b",
+            "&lt; and $x$ and \\(",
+            "`code`",
+            "fine\u{202e} <b>",
+            "so :tada: then",
+        ] {
+            assert_eq!(words(text, 200), cell(text, 200), "{text}");
+        }
     }
 
     #[test]

@@ -158,7 +158,13 @@ impl Repo {
     }
 
     /// `git add -A`, without what git must not look into.
-    fn add_all<'a>(&self, worktree: &Path, index: &Path, except: impl Iterator<Item = &'a Vec<u8>>, nested: Nested) -> Result<()> {
+    pub(super) fn add_all<'a>(
+        &self,
+        worktree: &Path,
+        index: &Path,
+        except: impl Iterator<Item = &'a Vec<u8>>,
+        nested: Nested,
+    ) -> Result<()> {
         let mut paths = b":(top)\0".to_vec();
         for name in except {
             paths.extend_from_slice(b":(top,exclude,literal)");
@@ -181,7 +187,7 @@ impl Repo {
     }
 
     /// The files of a repository inside a worktree, as files under its name.
-    fn add_nested(&self, worktree: &Path, index: &Path, name: &[u8], depth: u32) -> Result<()> {
+    pub(super) fn add_nested(&self, worktree: &Path, index: &Path, name: &[u8], depth: u32) -> Result<()> {
         let (Some(folder), Ok(prefix)) = (on_disk(worktree, name), std::str::from_utf8(name)) else { return Ok(()) };
         if depth > DEPTH_MAX {
             return Ok(());

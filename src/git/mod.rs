@@ -19,6 +19,8 @@ mod land;
 
 mod publish;
 
+mod merged;
+
 mod worktree;
 
 mod admin;
@@ -33,13 +35,17 @@ mod content;
 
 mod rescue;
 
+mod aside;
+
 pub use admin::put_aside;
+pub use aside::set_aside;
 pub use diff::{Change, FileChange};
 pub use land::{Landed, Merge};
 pub use publish::CommitRequest;
 pub use question::{Hit, LogEntry};
 pub use refs::init;
 pub use rescue::Rescue;
+pub use settings::Programs;
 pub use snapshot::{Snapshot, SnapshotRequest};
 pub use worktree::{Added, At};
 

@@ -1,15 +1,17 @@
 //! What leaves the machine: the base as the remote has it, commits as the user's own git makes them, pushes under a lease.
 //! Credentials, hooks, signing and proxies are the user's; nothing of it is written to their configuration.
 
-use super::cmd::{Site, oid, run, try_run};
+use super::cmd::{Site, end_orphans, marked, oid, parts, run, try_run};
 use super::worktree::At;
 use super::{GitError, Repo, Result};
 use crate::domain::Oid;
 use jiff::Timestamp;
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 /// Hooks that a commit runs.
 const COMMIT_HOOKS: [&str; 4] = ["pre-commit", "prepare-commit-msg", "commit-msg", "post-commit"];
+const LOOKING: &str = "look through what is to be published";
 /// Most bytes of a patch that is looked through.
 const PATCH_BYTES_MAX: usize = 256 * 1024 * 1024;
 
@@ -30,9 +32,18 @@ impl Repo {
         Ok(Some(output.stdout_text()).filter(|text| output.success() && !text.is_empty()))
     }
 
-    /// A remote's address as git itself would use it.
-    pub fn remote_url(&self, remote: &str) -> Result<Option<String>> {
-        let output = try_run(self.users_git().args(["remote", "get-url", "--push", "--", remote]))?;
+    /// A remote's address as git itself would push to it.
+    pub fn push_url(&self, remote: &str) -> Result<Option<String>> {
+        self.url_of(&["--push", "--", remote])
+    }
+
+    /// A remote's address as git itself would fetch from it.
+    pub fn fetch_url(&self, remote: &str) -> Result<Option<String>> {
+        self.url_of(&["--", remote])
+    }
+
+    fn url_of(&self, args: &[&str]) -> Result<Option<String>> {
+        let output = try_run(self.users_git().args(["remote", "get-url"]).args(args))?;
         Ok(Some(output.stdout_text()).filter(|text| output.success() && !text.is_empty()))
     }
 
@@ -51,11 +62,15 @@ impl Repo {
         }
     }
 
-    /// Where a branch of the remote stands now, if it exists.
+    /// Where a branch stands now at the place that a remote is pushed to, if it exists.
     pub fn remote_branch(&self, remote: &str, branch: &str) -> Result<Option<Oid>> {
         let name = format!("refs/heads/{branch}");
         let doing = format!("ask `{remote}` for `{branch}`");
-        let output = run(self.users_git().args(["ls-remote", "--quiet", "--"]).arg(remote).arg(&name), &doing)?;
+        // With a `pushurl`, asking by the name would look where it is fetched from.
+        let pushed = self.push_url(remote)?;
+        let place = pushed.filter(|url| self.fetch_url(remote).is_ok_and(|other| other.as_ref() != Some(url)));
+        let place = place.unwrap_or_else(|| remote.to_owned());
+        let output = run(self.users_git().args(["ls-remote", "--quiet", "--"]).arg(place).arg(&name), &doing)?;
         let text = output.stdout_text();
         let line = text.lines().find_map(|line| line.split_once('\t').filter(|(_, of)| of.trim() == name));
         line.map(|(id, _)| Oid::parse(id.trim()).map_err(|why| GitError::Failed { doing, stderr: why })).transpose()
@@ -83,19 +98,33 @@ impl Repo {
         if signed.stdout_text() == "true" {
             return Ok(true);
         }
-        let hooks = run(self.users_git().args(["rev-parse", "--git-path", "hooks"]), "find the hooks")?;
-        let folder = self.root().join(hooks.stdout_text());
+        let folder = self.hooks_folder()?;
         Ok(COMMIT_HOOKS.iter().any(|hook| folder.join(hook).exists()))
+    }
+
+    /// Where the hooks of the user's checkout are. A name like `.hooks` would mean, in another worktree, what an agent has
+    /// committed there.
+    fn hooks_folder(&self) -> Result<PathBuf> {
+        let found = run(self.users_git().args(["rev-parse", "--git-path", "hooks"]), "find the hooks")?;
+        Ok(self.root().join(found.stdout_text()))
     }
 
     /// Commits with the user's own git: hooks, signing, identity. The worktree is Aura's own and holds the tree already.
     pub fn commit_as_user(&self, worktree: &Path, request: &CommitRequest<'_>) -> Result<Oid> {
+        // A commit of a call that was killed may still be at work there.
+        end_orphans(worktree);
         self.set_worktree(worktree, request.like)?;
         let admin = self.admin_of(worktree)?;
         self.set_head(&admin, At::Detached(request.parent))?;
         let date = format!("{} +0000", request.at.as_second());
-        let cmd = self.users_git().dir(worktree).env("GIT_AUTHOR_DATE", &date).env("GIT_COMMITTER_DATE", &date);
-        let cmd = cmd.args(["commit", "--quiet", "--no-edit", "--allow-empty", "-F", "-"]).stdin(request.message);
+        let mut hooks = OsString::from("core.hooksPath=");
+        hooks.push(self.hooks_folder()?);
+        let cmd = marked(self.users_git(), worktree).dir(worktree).env("GIT_AUTHOR_DATE", &date).env("GIT_COMMITTER_DATE", &date);
+        let cmd = cmd
+            .args(["-c", "core.fsmonitor=false", "-c"])
+            .arg(hooks)
+            .args(["commit", "--quiet", "--no-edit", "--allow-empty", "-F", "-"])
+            .stdin(request.message);
         run(cmd, "commit with the repository's hooks")?;
         let doing = "read the commit";
         oid(&run(self.git(Site::Worktree { work: worktree, admin: &admin }).args(["rev-parse", "HEAD"]), doing)?, doing)
@@ -119,21 +148,35 @@ impl Repo {
         Ok(self.log(commit, 1)?.first().map_or(Timestamp::UNIX_EPOCH, |entry| entry.time))
     }
 
-    /// What `to` adds to `from`, as a patch without context; with `each`, what every commit in between adds.
-    pub fn patch(&self, from: &Oid, to: &Oid, each: bool) -> Result<String> {
-        let options = ["--no-color", "--no-ext-diff", "--no-textconv", "-U0", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/"];
-        let range = format!("{from}..{to}");
+    /// What `to` adds to `from`, as a patch without context, binary files too; with a mark, what every commit in between
+    /// adds, each behind a line of the mark and its short name.
+    pub fn patch(&self, from: &Oid, to: &Oid, each: Option<&str>) -> Result<String> {
+        let options = ["--text", "--no-color", "--no-ext-diff", "--no-textconv", "-U0", "--inter-hunk-context=0", "--no-renames"];
+        let more = ["--no-relative", "--src-prefix=a/", "--dst-prefix=b/"];
         let cmd = self.git(Site::Objects);
-        let cmd = if each {
-            cmd.args(["log", "--format=", "-p", "--diff-merges=first-parent"]).args(options).arg(range)
-        } else {
-            cmd.arg("diff").args(options).args([from.as_str(), to.as_str()])
+        let cmd = match each {
+            Some(mark) => cmd.args(["log", "-p", "--diff-merges=first-parent", &format!("--format={mark}%h")]).args(options).args(more),
+            None => cmd.arg("diff").args(options).args(more),
         };
-        let output = run(cmd.output_max(PATCH_BYTES_MAX), "look through what is to be published")?;
+        let output = run(cmd.arg(format!("{from}..{to}")).output_max(PATCH_BYTES_MAX), LOOKING)?;
         if output.truncated {
             let stderr = "it is larger than 256 MiB, too large to be looked through".to_owned();
-            return Err(GitError::Failed { doing: "look through what is to be published".into(), stderr });
+            return Err(GitError::Failed { doing: LOOKING.into(), stderr });
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The files that are new between two commits; with `each`, also those that a later commit removed again.
+    pub fn new_names(&self, from: &Oid, to: &Oid, each: bool) -> Result<Vec<String>> {
+        let options = ["--name-only", "-z", "--no-renames", "--no-relative", "--diff-filter=A"];
+        let cmd = self.git(Site::Objects);
+        let cmd = if each { cmd.args(["log", "--format=", "--diff-merges=first-parent"]) } else { cmd.arg("diff") };
+        Ok(parts(&run(cmd.args(options).arg(format!("{from}..{to}")), LOOKING)?.stdout).collect())
+    }
+
+    /// The commits between two, with their messages.
+    pub fn messages(&self, from: &Oid, to: &Oid) -> Result<Vec<(String, String)>> {
+        let output = run(self.git(Site::Objects).args(["log", "-z", "--format=%h %B"]).arg(format!("{from}..{to}")), LOOKING)?;
+        Ok(parts(&output.stdout).filter_map(|text| text.split_once(' ').map(|(id, text)| (id.to_owned(), text.to_owned()))).collect())
     }
 }

@@ -19,7 +19,8 @@ const PROGRAMS: &str = concat!(
 
 /// Name and address.
 pub(super) type Person = (String, String);
-type Programs = BTreeMap<String, String>;
+/// What the repository's configuration lets git run, by setting.
+pub type Programs = BTreeMap<String, String>;
 /// Keys and values.
 type Overrides = Vec<(String, String)>;
 
@@ -31,6 +32,8 @@ pub(super) struct Known {
     people: OnceLock<(Person, Person)>,
     /// The repository's own configuration file as it was at first.
     first: Option<Vec<u8>>,
+    /// The programs that are trusted, where they were written down before this process began.
+    trusted: OnceLock<Programs>,
     /// What has to be said to every command while the file is like this.
     overrides: Mutex<Option<(Vec<u8>, Overrides)>>,
 }
@@ -38,15 +41,28 @@ pub(super) struct Known {
 impl Known {
     pub(super) fn new(git_dir: &Path, by_library: bool) -> Known {
         let first = std::fs::read(git_dir.join("config")).ok();
-        Known { by_library, people: OnceLock::new(), first, overrides: Mutex::default() }
+        Known { by_library, people: OnceLock::new(), first, trusted: OnceLock::new(), overrides: Mutex::default() }
     }
 }
 
 impl Repo {
+    /// The programs that the repository's configuration lets plumbing run now.
+    pub fn programs(&self) -> Result<Programs> {
+        self.programs_in(&std::fs::read(self.git_dir.join("config")).unwrap_or_default())
+    }
+
+    /// The same repository, with these programs as the ones that were there at first: what an agent has written since, in
+    /// whatever process, is not run.
+    #[must_use]
+    pub fn trusting(self, programs: Programs) -> Repo {
+        let _ = self.known.trusted.set(programs);
+        self
+    }
+
     /// Settings that take the programs of the repository's configuration back to what they were at first.
     pub(super) fn overrides(&self) -> Overrides {
         let now = std::fs::read(self.git_dir.join("config")).ok();
-        if now == self.known.first {
+        if now == self.known.first && self.known.trusted.get().is_none() {
             return vec![];
         }
         let now = now.unwrap_or_default();
@@ -63,7 +79,11 @@ impl Repo {
     }
 
     fn back_to_the_first(&self, now: &[u8]) -> Result<Overrides> {
-        let (before, now) = (self.programs_in(self.known.first.as_deref().unwrap_or_default())?, self.programs_in(now)?);
+        let before = match self.known.trusted.get() {
+            Some(trusted) => trusted.clone(),
+            None => self.programs_in(self.known.first.as_deref().unwrap_or_default())?,
+        };
+        let now = self.programs_in(now)?;
         let mut overrides = vec![];
         for (key, value) in &now {
             match before.get(key) {

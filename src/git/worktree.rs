@@ -216,7 +216,7 @@ fn holds_only_the_link(path: &Path) -> bool {
     std::fs::read_dir(path).is_ok_and(|entries| entries.flatten().all(|entry| entry.file_name() == ".git"))
 }
 
-fn remove_link(path: &Path) -> Result<()> {
+pub(super) fn remove_link(path: &Path) -> Result<()> {
     // On Windows a link to a folder is removed as a folder.
     std::fs::remove_file(path).or_else(|_| std::fs::remove_dir(path)).map_err(io(format!("remove {}", path.display())))
 }

@@ -47,6 +47,8 @@ pub struct StatusView {
     /// Who turned the gate red, while it is not repaired.
     pub red: Option<RedView>,
     pub usage: UsageView,
+    /// Folders that an agent had cut off from the repository. remove_worktree keeps and removes them.
+    pub set_aside: Vec<String>,
     pub error: Option<String>,
     /// One sentence for people.
     pub summary: String,
@@ -119,6 +121,7 @@ impl StatusView {
             gate_result: story.gates.last.as_ref().map(|report| GateView::of(report, story.gates.last_wave, form)),
             red: story.gates.red.as_ref().map(red_view),
             usage: UsageView::of(&story.usage()),
+            set_aside: crate::engine::set_aside(story).iter().map(|path| path.to_string_lossy().into_owned()).collect(),
             error: trouble(story),
             summary: summary(story, &tasks),
             next: next(story, driven),

@@ -45,6 +45,8 @@ pub struct State {
     pub issues: Vec<(u64, Value)>,
     pub labels: Vec<Value>,
     pub reviewers: Vec<Value>,
+    /// Whether it is noticed that Ada opens the pull requests.
+    pub authors_review_nothing: bool,
     /// Process that a fault kills.
     pub client: u32,
 }
@@ -166,13 +168,16 @@ impl Hub {
                     );
                 }
                 let number = state.pulls.len() as u64 + 7;
-                let url = format!("https://github.com/acme/shop/pull/{number}");
+                let url = format!("https://github.com/{}/{}/pull/{number}", parts[1], parts[2]);
                 let pull = json!({ "number": number, "html_url": url, "state": "open", "title": body["title"], "body": body["body"],
-                    "draft": body["draft"], "head": { "label": body["head"], "sha": "" }, "base": { "ref": body["base"] }, "merged_at": null });
+                    "draft": body["draft"], "user": { "login": if state.authors_review_nothing { "Ada" } else { "bob" } }, "head": { "label": body["head"], "sha": "" }, "base": { "ref": body["base"] }, "merged_at": null });
                 state.pulls.push(pull.clone());
                 (201, pull)
             }
             (_, ["pulls", number, "requested_reviewers"]) => {
+                if body["reviewers"].as_array().unwrap().contains(&json!("ada")) && state.authors_review_nothing {
+                    return (422, json!({ "message": "Review cannot be requested from pull request author." }));
+                }
                 state.reviewers.push(body);
                 (201, json!({ "number": number.parse::<u64>().unwrap() }))
             }

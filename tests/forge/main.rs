@@ -9,13 +9,18 @@ mod script;
 #[path = "../support/world.rs"]
 mod world;
 
+mod doctor;
 mod faults;
+mod hooks;
 mod hub;
 mod kills;
+mod leaks;
 mod openapi;
 mod pull;
+mod remotes;
 mod smart;
 mod tidying;
+mod words;
 
 /// Not a test: the agent of the others. See `support/script.rs`.
 #[test]

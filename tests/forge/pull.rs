@@ -29,7 +29,15 @@ fn a_story_ends_as_a_draft_with_evidence() {
     let pull = &state.pulls[0];
     assert_eq!((&pull["draft"], &pull["title"], &pull["base"]["ref"]), (&json!(true), &json!("A story"), &json!("main")));
     let body = pull["body"].as_str().unwrap();
-    for words in ["**a** `Do a`", "**b** `Do b`", "The gate passed", "`check`: passed", "repaired a red gate", "attempts by `script`"] {
+    for words in [
+        "**a** Do a (`",
+        "1 file, +1 −0)",
+        "**b** Do b (`",
+        "The gate passed",
+        "`check`: passed",
+        "repaired a red gate",
+        "attempts by `script`",
+    ] {
         assert!(body.contains(words), "{words}\n{body}");
     }
     // The agent's words stand in a code span, whatever they hold.

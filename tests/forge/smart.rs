@@ -14,28 +14,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// `ada:hunter2`.
 const PASSWORD: &str = "Basic YWRhOmh1bnRlcjI=";
 
+#[derive(Clone)]
 struct Smart {
     port: u16,
     /// Whether nobody is let in.
     closed: Arc<AtomicBool>,
+    /// Whether every pack is too large.
+    narrow: Arc<AtomicBool>,
+    /// Whether it was asked as a proxy.
+    proxied: Arc<AtomicBool>,
 }
 
 /// Serves the bare repositories below a folder.
 fn serve(root: PathBuf) -> Smart {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let smart = Smart { port: listener.local_addr().unwrap().port(), closed: Arc::default() };
-    let closed = smart.closed.clone();
+    let port = listener.local_addr().unwrap().port();
+    let smart = Smart { port, closed: Arc::default(), narrow: Arc::default(), proxied: Arc::default() };
+    let served = smart.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let (root, closed) = (root.clone(), closed.clone());
-            std::thread::spawn(move || one(&stream, &root, &closed));
+            let (root, served) = (root.clone(), served.clone());
+            std::thread::spawn(move || one(&stream, &root, &served));
         }
     });
     smart
 }
 
 /// One request, then the connection is closed.
-fn one(mut stream: &TcpStream, root: &Path, closed: &AtomicBool) -> Option<()> {
+fn one(mut stream: &TcpStream, root: &Path, smart: &Smart) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
@@ -58,7 +64,18 @@ fn one(mut stream: &TcpStream, root: &Path, closed: &AtomicBool) -> Option<()> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    if closed.load(Ordering::SeqCst) {
+    // A proxy is asked for a whole address.
+    let target = match target.strip_prefix("http://") {
+        Some(rest) => {
+            smart.proxied.store(true, Ordering::SeqCst);
+            format!("/{}", rest.split_once('/')?.1)
+        }
+        None => target,
+    };
+    if smart.narrow.load(Ordering::SeqCst) && method == "POST" && target.ends_with("git-receive-pack") {
+        return stream.write_all(b"HTTP/1.1 413 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").ok();
+    }
+    if smart.closed.load(Ordering::SeqCst) {
         return stream.write_all(b"HTTP/1.1 503 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").ok();
     }
     if user != PASSWORD {
@@ -84,6 +101,10 @@ fn one(mut stream: &TcpStream, root: &Path, closed: &AtomicBool) -> Option<()> {
 
 /// A world whose `origin` is at an Enterprise host over smart HTTP, with `trunk` as its default branch.
 fn enterprise(hub: &Hub) -> (World, Smart) {
+    enterprise_at(hub, "127.0.0.1")
+}
+
+fn enterprise_at(hub: &Hub, host: &str) -> (World, Smart) {
     let mut world = shop(hub, "");
     let root = world.path("served");
     std::fs::create_dir_all(root.join("acme")).unwrap();
@@ -94,10 +115,10 @@ fn enterprise(hub: &Hub) -> (World, Smart) {
     world.git_in(&bare, &["symbolic-ref", "HEAD", "refs/heads/trunk"]);
     world.git_in(&bare, &["config", "http.receivepack", "true"]);
     let smart = serve(root);
-    world.git(&["remote", "set-url", "origin", &format!("http://127.0.0.1:{}/acme/shop.git", smart.port)]);
+    world.git(&["remote", "set-url", "origin", &format!("http://{host}:{}/acme/shop.git", smart.port)]);
     world.git(&["branch", "trunk", "main"]);
     let settings = std::fs::read_to_string(world.path("home/config.toml")).unwrap();
-    std::fs::write(world.path("home/config.toml"), settings.replace("[forge]\n", "[forge]\nhost = \"127.0.0.1\"\n")).unwrap();
+    std::fs::write(world.path("home/config.toml"), settings.replace("[forge]\n", &format!("[forge]\nhost = \"{host}\"\n"))).unwrap();
     hub.state().repository["default_branch"] = json!("trunk");
     world.env.remove("GH_TOKEN");
     world.env.insert("GH_ENTERPRISE_TOKEN".into(), TOKEN.into());
@@ -129,6 +150,45 @@ fn over_smart_http_with_the_users_own_credentials() {
     for event in world.events() {
         assert!(!event.to_string().contains("hunter2") && !event.to_string().contains(TOKEN), "{event}");
     }
+    hub.close();
+    world.close();
+}
+
+fn logs_in(world: &World, password: &str) {
+    let helper = format!("[credential]\nhelper = \"!f() {{ echo username=ada; echo password={password}; }}; f\"\n");
+    let path = world.path("user/gitconfig");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let kept = text.split("[credential]").next().unwrap();
+    std::fs::write(&path, format!("{kept}{helper}")).unwrap();
+}
+
+#[test]
+fn a_wrong_password_and_a_push_that_is_too_large_are_said() {
+    let hub = Hub::start();
+    let (world, smart) = enterprise(&hub);
+    logs_in(&world, "wrong-one");
+    let (_, problem) = world.refused("complete_story", json!({}));
+    assert!(problem["code"] == "needs_login" && !problem.to_string().contains("wrong-one"), "{problem}");
+    logs_in(&world, "hunter2");
+    smart.narrow.store(true, Ordering::SeqCst);
+    let (_, problem) = world.refused("complete_story", json!({}));
+    assert!(problem["code"] == "needs_person" && problem["hint"].as_str().unwrap().contains("too large"), "{problem}");
+    assert_eq!(there(&world, &world.branch()), "");
+    smart.narrow.store(false, Ordering::SeqCst);
+    world.tool("complete_story", json!({}));
+    hub.close();
+    world.close();
+}
+
+#[test]
+fn through_the_proxy_of_the_users_git() {
+    let hub = Hub::start();
+    let (mut world, smart) = enterprise_at(&hub, "shop.invalid");
+    logs_in(&world, "hunter2");
+    world.git(&["config", "http.proxy", &format!("http://127.0.0.1:{}", smart.port)]);
+    world.settle_checkout();
+    assert_eq!(world.tool("complete_story", json!({}))["published"]["how"], "pullRequest");
+    assert!(smart.proxied.load(Ordering::SeqCst) && !there(&world, &world.branch()).is_empty());
     hub.close();
     world.close();
 }

@@ -6,11 +6,7 @@ use crate::domain::{Event, Oid, Story, Verdict};
 use crate::engine::Places;
 use crate::engine::gating::Site;
 use crate::error::{Code, Error, Result};
-use crate::forge::Scanner;
 use crate::git::Expect;
-
-/// Most secrets that are named at once.
-const FINDINGS_MAX: usize = 10;
 
 impl Ceremony<'_> {
     /// A person may have committed to the story branch after the last gate: their commit is verified like any other.
@@ -81,29 +77,6 @@ impl Ceremony<'_> {
         let commit = self.repo.commit_tree(&merge.tree, &[&onto, base], &message, at)?;
         self.repo.update_ref(&Places(story).story_ref(), &commit, Expect::At(&onto), "aura: bring in the base")?;
         Ok((self.append(Event::BaseBrought { base: base.clone(), onto, commit, tree: merge.tree })?, None))
-    }
-
-    /// Stops before anything is published that looks like a secret. File and line are named, never the value.
-    pub(super) fn refuse_secrets(&self, story: &Story, base: &Oid) -> Result<()> {
-        if !self.config.complete.secrets {
-            return Ok(());
-        }
-        let patch = self.repo.patch(base, &story.tip.commit, self.request.keep_commits)?;
-        let token = self.target.pull.as_ref().map(|pull| pull.token.clone());
-        let found = Scanner::new(token.into_iter().collect()).scan(&patch, FINDINGS_MAX);
-        if found.is_empty() {
-            return Ok(());
-        }
-        let places: Vec<String> =
-            found.iter().map(|found| format!("{}:{} ({})", found.path.escape_debug(), found.line, found.what)).collect();
-        let worktree = Places(story).story_worktree();
-        Err(Error::new(Code::NeedsPerson, format!("complete: what would be published holds a secret: {}", places.join(", "))).hint(
-            format!(
-                "take it out in {} and commit there, revoke it where it was issued, then complete again; a line that is none can end with \
-             `gitleaks:allow`",
-                worktree.display()
-            ),
-        ))
     }
 
     /// The gate on exactly the tip, unless its tree has been gated.

@@ -8,6 +8,7 @@ mod base;
 mod body;
 mod publish;
 mod pull;
+mod secrets;
 mod squash;
 mod target;
 
@@ -66,6 +67,24 @@ pub struct PullOptions {
     pub draft: Option<bool>,
 }
 
+impl PullOptions {
+    /// What GitHub would refuse after the push is refused before.
+    fn refuse_impossible(&self) -> Result<()> {
+        let long = |text: &Option<String>| text.as_ref().map_or(0, |text| text.chars().count());
+        for (what, length, max) in [("title", long(&self.title), body::TITLE_CHARS_MAX), ("text", long(&self.body), body::BODY_CHARS_MAX)] {
+            if length > max {
+                return Err(Error::invalid(format!(
+                    "complete: the {what} of the pull request has {length} characters; at most {max} are possible"
+                )));
+            }
+        }
+        match &self.title {
+            Some(title) if title.trim().is_empty() => Err(Error::invalid("complete: the title of the pull request is empty")),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 /// How far one pass came.
 enum Pass {
     Done(Box<Story>),
@@ -83,6 +102,7 @@ impl Engine {
     /// refuses leaves the story as it was, and calling again works.
     pub async fn complete(&self, story: &Story, request: CompleteRequest) -> Result<Story> {
         self.refuse_inside_attempt()?;
+        request.pull.refuse_impossible()?;
         if let Completion::Done { .. } = story.completion {
             return Ok(story.clone());
         }
@@ -149,7 +169,7 @@ impl Engine {
         }
         require_complete(&story)?;
         let _lease = self.lease(id, "completing the story")?;
-        let repo = Engine::repo(&story)?;
+        let repo = self.repo(&story)?;
         let config = self.config(Path::new(&story.created.repository))?;
         let target = Target::choose(&repo, &story, &config, request)?;
         self.append(id, &[Event::CompletionStarted])?;
@@ -217,8 +237,13 @@ impl Ceremony<'_> {
     fn append(&self, event: Event) -> Result<Story> {
         self.engine.append(self.id, &[event])
     }
-    /// A squash that is nowhere outside is given up, and the ceremony goes round again.
+    /// A squash that is nowhere outside is given up, and the ceremony goes round again. It is not used again either: what
+    /// refused it may have been a hook or a signature.
     fn drop_squash(&self, commit: &Oid, why: &str) -> Result<()> {
+        let name = Places(&self.story()?).squash_ref();
+        if let Some(record) = self.repo.resolve(&name)? {
+            self.repo.delete_ref(&name, &record)?;
+        }
         self.append(Event::SquashDropped { commit: commit.clone(), why: why.to_owned() })?;
         Ok(())
     }

@@ -6,6 +6,7 @@ use super::target::How;
 use crate::domain::{Completion, Event, Oid, Published, Story};
 use crate::engine::Places;
 use crate::error::{Code, Error, Result};
+use crate::forge::Scanner;
 use crate::git::{Expect, GitError};
 
 impl Ceremony<'_> {
@@ -84,7 +85,9 @@ impl Ceremony<'_> {
     /// The remote branch is replaced only where Aura itself has put it, or where nothing of it is lost.
     fn require_ours(&self, story: &Story, remote: &str, was: Option<&Oid>, commit: &Oid) -> Result<()> {
         let Some(was) = was else { return Ok(()) };
-        if story.pushes.contains(was) || self.repo.is_ancestor(was, commit).unwrap_or(false) {
+        // Also the landings, which a person may have pushed to look at them.
+        let is_kept = |by: &Oid| self.repo.is_ancestor(was, by).unwrap_or(false);
+        if story.pushes.contains(was) || is_kept(commit) || is_kept(&story.tip.commit) {
             return Ok(());
         }
         let branch = &story.created.branch;
@@ -143,7 +146,7 @@ impl Ceremony<'_> {
     }
 }
 
-/// Git's words about a remote, without a password in an address.
+/// Git's words about a remote, and those of hooks, without what is secret.
 fn words(text: &str) -> String {
     let mut result = String::new();
     for word in text.split(' ') {
@@ -154,7 +157,13 @@ fn words(text: &str) -> String {
         result += if result.is_empty() { "" } else { " " };
         result += &shown;
     }
-    result
+    // A hook that finds a secret may show it.
+    Scanner::default().masked(&result)
+}
+
+/// Whether git's words hold one of these.
+fn says(said: &str, marks: &[&str]) -> bool {
+    marks.iter().any(|mark| said.contains(mark))
 }
 
 /// Why a remote cannot be asked.
@@ -163,51 +172,59 @@ pub(super) fn remote_trouble(error: GitError) -> Error {
     let said = words(&stderr);
     let lower = said.to_ascii_lowercase();
     let detail = format!("{doing}: {said}");
-    if [
-        "authentication failed",
-        "could not read username",
-        "could not read password",
-        "permission denied",
-        "terminal prompts disabled",
-        "403",
-    ]
-    .iter()
-    .any(|mark| lower.contains(mark))
-    {
+    if says(&lower, &["host key verification failed", "remote host identification has changed"]) {
+        return Error::new(Code::NeedsLogin, detail)
+            .hint("your SSH does not know this host: connect to it once yourself (`ssh -T git@HOST`), then complete again");
+    }
+    if says(&lower, &NO_LOGIN) {
         return Error::new(Code::NeedsLogin, detail)
             .hint("your own git must be able to push without asking: a credential helper (`gh auth setup-git`) or an SSH agent");
     }
-    if lower.contains("not found") || lower.contains("does not exist") || lower.contains("does not appear to be a git repository") {
+    if says(&lower, &["not found", "does not exist", "does not appear to be a git repository"]) {
         return Error::new(Code::Unavailable, detail).hint("look at its address: `git remote -v`; then complete again");
     }
     Error::new(Code::Unavailable, detail).hint("complete again when it can be reached: nothing is lost")
 }
 
+const NO_LOGIN: [&str; 6] = [
+    "authentication failed",
+    "could not read username",
+    "could not read password",
+    "permission denied",
+    "terminal prompts disabled",
+    "returned error: 403",
+];
+
 /// Why a push was refused, and what to do about it.
 fn push_trouble(error: GitError, remote: &str, branch: &str) -> Error {
     let GitError::Failed { doing, stderr } = error else { return error.into() };
     let said = words(&stderr);
-    let lower = said.to_ascii_lowercase();
-    let has = |marks: &[&str]| marks.iter().any(|mark| lower.contains(mark));
+    // The branch has a name of its own, which may be `secret-santa`.
+    let lower = said.to_ascii_lowercase().replace(&branch.to_ascii_lowercase(), "…");
+    let has = |marks: &[&str]| says(&lower, marks);
     let detail = format!("{doing}: {said}");
-    if has(&["stale info"]) {
+    let needs_person = |hint: String| Error::new(Code::NeedsPerson, detail.clone()).hint(hint);
+    if has(&["stale info", "cannot lock ref", "failed to update ref", "(fetch first)", "(non-fast-forward)", "incorrect old value"]) {
         return Error::new(Code::Conflict, detail).hint(format!("`{branch}` was moved at `{remote}` meanwhile; complete again"));
     }
+    if has(&["http 413", "error: 413", "pack exceeds maximum", "gh001", "large files detected", "file size limit"]) {
+        return needs_person(format!(
+            "something is too large for `{remote}`: take it out in the story's worktree (or into Git LFS) and commit there, then complete again"
+        ));
+    }
     if has(&["protected branch", "gh006", "gh013", "repository rule"]) {
-        return Error::new(Code::NeedsPerson, detail)
-            .hint(format!("`{remote}` protects `{branch}`: see what its rules ask for, or create the story with another `--branch`"));
+        return needs_person(format!(
+            "`{remote}` protects `{branch}`: see what its rules ask for, or create the story with another `--branch`"
+        ));
     }
     if has(&["push protection", "gh009", "secret"]) {
-        return Error::new(Code::NeedsPerson, detail)
-            .hint("take the secret out in the story's worktree, commit there, then complete again");
+        return needs_person("take the secret out in the story's worktree, commit there, then complete again".into());
     }
     if has(&["[remote rejected]", "remote rejected", "hook declined", "pre-receive"]) {
-        return Error::new(Code::NeedsPerson, detail)
-            .hint(format!("`{remote}` refuses the commit; mend what it asks for, then complete again"));
+        return needs_person(format!("`{remote}` refuses the commit; mend what it asks for, then complete again"));
     }
-    if has(&["failed to push some refs"]) && !has(&["[rejected]"]) {
-        return Error::new(Code::NeedsPerson, detail)
-            .hint("your own `pre-push` hook may have refused it: see what it says, then complete again");
+    if has(&["failed to push some refs"]) && !has(&["[rejected]"]) && !has(&NO_LOGIN) {
+        return needs_person("your own `pre-push` hook may have refused it: see what it says, then complete again".into());
     }
     remote_trouble(GitError::Failed { doing, stderr })
 }
@@ -226,9 +243,14 @@ mod tests {
             ("fatal: could not read Username for 'https://github.com': terminal prompts disabled", Code::NeedsLogin),
             ("fatal: unable to access: Could not resolve host: github.com", Code::Unavailable),
             ("lint says no error: failed to push some refs to 'x'", Code::NeedsPerson),
+            ("error: RPC failed; HTTP 413 curl 22 The requested URL returned error: 413", Code::NeedsPerson),
+            ("Host key verification failed. fatal: Could not read from remote repository.", Code::NeedsLogin),
+            ("fatal: unable to connect to 192.0.2.1:4030", Code::Unavailable),
         ] {
-            assert_eq!(push_trouble(failed(said), "origin", "x").code, code, "{said}");
+            assert_eq!(push_trouble(failed(said), "origin", "aura/x").code, code, "{said}");
         }
+        let error = push_trouble(failed("! [remote rejected] aura/secret-santa (hook declined)"), "origin", "aura/secret-santa");
+        assert!(!error.hint.unwrap_or_default().contains("secret"), "the name of a branch is no reason");
         let error = remote_trouble(failed("unable to access 'https://me:hunter2@host/a.git/': no"));
         assert!(!error.detail.contains("hunter2") && error.detail.contains("host/a.git"), "{}", error.detail);
     }

@@ -7,45 +7,46 @@ use super::squash::subject;
 use super::target::PullTarget;
 use crate::domain::{Event, Oid, PullRequestRef, Story};
 use crate::error::{Error, Result};
-use crate::forge::{ForgeError, IssueAddress, NewPull, Pull, PullChange, PullState};
+use crate::forge::{ForgeError, IssueAddress, NewPull, Pull, PullChange, PullState, Slug};
 
 impl Ceremony<'_> {
     pub(super) fn pull_request(&self, story: &Story, commit: &Oid, target: &PullTarget) -> Result<PullRequestRef> {
         let (github, slug) = (&target.github, &target.slug);
-        let found = match &story.pull_request {
+        // A number means something in one repository only, and another may be asked for now.
+        let found = match story.pull_request.as_ref().filter(|known| is_in(&known.url, slug)) {
             Some(known) => Some(github.pull(slug, known.number)?),
             None => github.find_pull(slug, &target.head, commit.as_str())?,
         };
-        let text = self.body(story, commit, target);
+        let evidence = self.evidence(story, commit, target);
         let (pull, updated) = match found {
-            Some(pull) => (self.update(target, &pull, &text)?, true),
-            None => match self.open(story, target, &text) {
+            Some(pull) => (self.update(story, target, &pull, &evidence)?, true),
+            None => match self.open(story, target, &body::of(story, &evidence)) {
                 Ok(pull) => (pull, false),
                 // Somebody was faster, or an answer of ours was lost.
                 Err(ForgeError::Invalid { said, .. }) if said.contains("already exists") => {
                     let found = github.find_pull(slug, &target.head, commit.as_str())?;
                     let found =
                         found.ok_or_else(|| Error::internal(format!("a pull request of `{}` exists and is not found", target.head)))?;
-                    (self.update(target, &found, &text)?, true)
+                    (self.update(story, target, &found, &evidence)?, true)
                 }
                 Err(error) => return Err(error.into()),
             },
         };
-        let known = PullRequestRef { number: pull.number, url: pull.url };
+        let known = PullRequestRef { number: pull.number, url: pull.url.clone() };
         if story.pull_request.as_ref() != Some(&known) {
             self.append(Event::PullRequestOpened { number: known.number, url: known.url.clone(), updated })?;
         }
         if pull.state == PullState::Open {
-            self.label_and_ask(target, &known)?;
+            self.label_and_ask(target, &known, &pull.author)?;
         }
         Ok(known)
     }
 
     fn open(&self, story: &Story, target: &PullTarget, text: &str) -> Result<Pull, ForgeError> {
         let options = &self.request.pull;
-        let subject = subject(story);
+        let title = self.title(story);
         let mut new = NewPull {
-            title: options.title.as_deref().unwrap_or(&subject),
+            title: &title,
             body: options.body.as_deref().unwrap_or(text),
             head: &target.head,
             base: self.target.base_branch.as_deref().unwrap_or_default(),
@@ -64,15 +65,15 @@ impl Ceremony<'_> {
     }
 
     /// An open one gets our part of the text anew, and a title or base that was asked for.
-    fn update(&self, target: &PullTarget, pull: &Pull, text: &str) -> Result<Pull, ForgeError> {
+    fn update(&self, story: &Story, target: &PullTarget, pull: &Pull, evidence: &Evidence<'_>) -> Result<Pull, ForgeError> {
         if pull.state != PullState::Open {
             return Ok(pull.clone());
         }
         let options = &self.request.pull;
-        let merged = body::merged(&pull.body, text);
+        let merged = body::merged(&pull.body, story, evidence);
         let change = PullChange {
             title: options.title.as_deref().filter(|title| *title != pull.title),
-            body: Some(options.body.as_deref().unwrap_or(&merged)).filter(|body| *body != pull.body),
+            body: options.body.as_deref().or(merged.as_deref()).filter(|body| *body != pull.body),
             base: options.base.as_deref().filter(|base| *base != pull.base),
         };
         if change.title.is_none() && change.body.is_none() && change.base.is_none() {
@@ -81,10 +82,13 @@ impl Ceremony<'_> {
         target.github.update_pull(&target.slug, pull.number, &change)
     }
 
-    fn label_and_ask(&self, target: &PullTarget, known: &PullRequestRef) -> Result<()> {
+    fn label_and_ask(&self, target: &PullTarget, known: &PullRequestRef, author: &str) -> Result<()> {
         let either = |asked: &Vec<String>, configured: &Vec<String>| if asked.is_empty() { configured.clone() } else { asked.clone() };
         let labels = either(&self.request.pull.labels, &self.config.complete.labels);
-        let reviewers = either(&self.request.pull.reviewers, &self.config.complete.reviewers);
+        // A team's settings name everybody, also who opens it; GitHub asks nobody to review their own.
+        let others: Vec<String> =
+            self.config.complete.reviewers.iter().filter(|name| !name.eq_ignore_ascii_case(author)).cloned().collect();
+        let reviewers = either(&self.request.pull.reviewers, &others);
         let is_open = |error: ForgeError| {
             let mut error = Error::from(error);
             error.detail = format!("{} is open, but: {}", known.url, error.detail);
@@ -99,10 +103,22 @@ impl Ceremony<'_> {
         Ok(())
     }
 
-    fn body(&self, story: &Story, commit: &Oid, target: &PullTarget) -> String {
+    pub(super) fn title(&self, story: &Story) -> String {
+        self.request.pull.title.clone().unwrap_or_else(|| subject(story))
+    }
+
+    pub(super) fn body(&self, story: &Story, commit: &Oid, target: &PullTarget) -> String {
+        body::of(story, &self.evidence(story, commit, target))
+    }
+
+    fn evidence<'a>(&'a self, story: &Story, commit: &'a Oid, target: &PullTarget) -> Evidence<'a> {
         let issue = story.created.issue_url.as_deref().and_then(IssueAddress::parse).filter(|issue| issue.host == target.host);
         let closes = issue
             .map(|issue| if issue.slug == target.slug { format!("#{}", issue.number) } else { format!("{}#{}", issue.slug, issue.number) });
-        body::of(story, &Evidence { commit, base_branch: self.target.base_branch.as_deref(), closes })
+        Evidence { commit, base_branch: self.target.base_branch.as_deref(), is_kept: self.request.keep_commits, closes }
     }
+}
+
+fn is_in(url: &str, slug: &Slug) -> bool {
+    Slug::of_page(url).is_some_and(|of| of.to_string().eq_ignore_ascii_case(&slug.to_string()))
 }

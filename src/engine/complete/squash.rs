@@ -6,7 +6,7 @@ use crate::config::BringIn;
 use crate::domain::{Event, Oid, Story};
 use crate::engine::Places;
 use crate::error::{Code, Error, Result};
-use crate::forge::plain;
+use crate::forge::{Scanner, plain};
 use crate::git::{CommitRequest, Expect, GitError};
 
 /// Longest line of a task in a message.
@@ -23,17 +23,26 @@ impl Ceremony<'_> {
                 BringIn::Merge => tip.clone(),
                 BringIn::Rebase => self.in_a_row(story, base)?,
             };
-            self.append(Event::Squashed { base: base.clone(), tip, commit })?;
-            return Ok(());
+            return self.squashed(story, base, tip, commit);
         }
-        let message = self.request.message.clone().unwrap_or_else(|| message(story));
-        let commit = self.commit(story, base, &message)?;
+        let commit = self.commit(story, base, &self.message(story))?;
         let tree = self.repo.tree_of(&commit)?;
         if tree != story.tip.tree {
             return self.take_rewriting(story, &tree);
         }
+        self.squashed(story, base, tip, commit)
+    }
+
+    /// No branch holds it until it is published, and that may take until the remote is back: `git gc` must not take it.
+    fn squashed(&self, story: &Story, base: &Oid, tip: Oid, commit: Oid) -> Result<()> {
+        self.repo.update_ref(&Places(story).outgoing_ref(), &commit, Expect::Any, "aura: to be published")?;
         self.append(Event::Squashed { base: base.clone(), tip, commit })?;
         Ok(())
+    }
+
+    /// The message of the one commit.
+    pub(super) fn message(&self, story: &Story) -> String {
+        self.request.message.clone().unwrap_or_else(|| message(story))
     }
 
     /// Each landing as one commit on top of the base, with the verified tree at the end. Made again of the same parts, they
@@ -50,17 +59,16 @@ impl Ceremony<'_> {
         if self.repo.tree_of(&at)? == story.tip.tree { Ok(at) } else { Err(no_row(story)) }
     }
 
-    /// The commit: the one that an earlier call made of the same parts, else a new one.
+    /// The commit: the one that an earlier call made of the same parts, else a new one. What the user's git makes is never
+    /// the same twice, so it is written down before it is used.
     fn commit(&self, story: &Story, base: &Oid, message: &str) -> Result<Oid> {
         let (places, at) = (Places(story), self.repo.time_of(&story.tip.commit)?);
+        // Of the same parts this is always the same one: it stands for what was asked.
+        let plain = self.repo.commit_tree(&story.tip.tree, &[base], message, at)?;
         if !self.repo.commits_are_the_users()? {
-            return Ok(self.repo.commit_tree(&story.tip.tree, &[base], message, at)?);
+            return Ok(plain);
         }
-        if let Some(made) = self.repo.resolve(&places.squash_ref())?
-            && self.request.message.is_none()
-            && self.repo.tree_of(&made)? == story.tip.tree
-            && self.repo.landings(base, &made)? == [made.clone()]
-        {
+        if let Some(made) = self.made_before(story, &plain)? {
             return Ok(made);
         }
         let request = CommitRequest { like: &story.tip.commit, parent: base, message, at };
@@ -68,7 +76,8 @@ impl Ceremony<'_> {
         self.repo.worktree_add(&worktree, crate::git::At::Detached(base))?;
         let commit = self.repo.commit_as_user(&worktree, &request).map_err(|error| match error {
             GitError::Failed { stderr, .. } => {
-                Error::new(Code::NeedsPerson, format!("commit the story: git or one of the repository's hooks refuses: {stderr}"))
+                let said = Scanner::default().masked(&stderr);
+                Error::new(Code::NeedsPerson, format!("commit the story: git or one of the repository's hooks refuses: {said}"))
                     .hint("mend what it asks for (in the story's worktree, and commit there), then complete again")
             }
             error => error.into(),
@@ -76,8 +85,21 @@ impl Ceremony<'_> {
         if self.repo.landings(base, &commit)? != [commit.clone()] {
             return Err(Error::new(Code::Conflict, "commit the story: a hook made more than one commit").hint("mend the hook"));
         }
-        self.repo.update_ref(&places.squash_ref(), &commit, Expect::Any, "aura: squash")?;
+        // Before it is written down: with the hook mended, another one is made.
+        self.refuse_secret_message(&commit)?;
+        let record = self.repo.commit_tree(&story.tip.tree, &[&commit, &plain], RECORD, at)?;
+        self.repo.update_ref(&places.squash_ref(), &record, Expect::Any, "aura: squash")?;
         Ok(commit)
+    }
+
+    /// What the user's git has made of exactly these parts. One whose files a hook changed is none: they become part of
+    /// the story first.
+    fn made_before(&self, story: &Story, plain: &Oid) -> Result<Option<Oid>> {
+        let Some(record) = self.repo.resolve(&Places(story).squash_ref())? else { return Ok(None) };
+        match self.repo.parents(&record)?.as_slice() {
+            [made, of] if of == plain && self.repo.tree_of(made)? == story.tip.tree => Ok(Some(made.clone())),
+            _ => Ok(None),
+        }
     }
 
     /// What a hook changed is a commit on the story branch like a person's: the gate sees it before anybody else does.
@@ -102,6 +124,7 @@ fn no_row(story: &Story) -> Error {
         .hint("complete without `--keep-commits`, or set `bring_in = \"merge\"` under [complete]")
 }
 
+const RECORD: &str = "What the user's git made of a squash\n";
 const REWRITTEN: &str = "Take in what the repository's hooks changed";
 
 /// Title, and one line for each task. Task titles are a model's words: they can neither ping nor close.

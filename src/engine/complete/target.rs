@@ -2,10 +2,11 @@
 //! that what is missing is said while the story is as it was.
 
 use super::{CompleteRequest, Publish};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::domain::Story;
+use crate::engine::hosting::{self, Hosted};
 use crate::error::{Code, Error, Result};
-use crate::forge::{self, GitHub, RemoteAddress, Slug, Token};
+use crate::forge::{GitHub, RemoteAddress, Slug, Token};
 use crate::git::Repo;
 
 /// What is done with the squashed commit.
@@ -62,17 +63,14 @@ impl Target {
 
     fn choose_pull(&mut self, repo: &Repo, story: &Story, config: &Config, request: &CompleteRequest, remote: &str) -> Result<()> {
         let required = request.pull.create.or(config.complete.pull_request) == Some(true);
-        let address = address_of(repo, remote)?;
-        let api = address.as_ref().and_then(|address| config.forge.api_of(&address.host));
-        let (Some(address), Some(api)) = (address, api) else {
+        let Some(Hosted { address, api }) = hosting::pushed_to(repo, &config.forge, remote)? else {
             if required {
                 return Err(Error::invalid(format!("open a pull request: `{remote}` is not at a GitHub that is known"))
                     .hint("name an Enterprise host under [forge] in config.toml, or complete with `--pull-request false`"));
             }
             return Ok(());
         };
-        let token = config::forge_token(&config.forge, &address.host).or_else(|| forge::token_of_gh(&address.host));
-        let token = token.ok_or_else(|| {
+        let token = hosting::token(&config.forge, &address.host).ok_or_else(|| {
             Error::new(Code::NeedsLogin, format!("open a pull request at {}: there is no token", address.host))
                 .hint("`gh auth login`, or set GH_TOKEN; `--pull-request false` only pushes")
         })?;
@@ -129,7 +127,8 @@ impl Target {
         };
         let mut others = vec![];
         for name in repo.remotes()? {
-            if let Some(address) = address_of(repo, &name)?.filter(|address| address.host == pushed.host) {
+            let hosted = hosting::fetched_from(repo, &config.forge, &name)?;
+            if let Some(Hosted { address, .. }) = hosted.filter(|hosted| hosted.address.host == pushed.host) {
                 others.push((name, address.slug));
             }
         }
@@ -138,19 +137,15 @@ impl Target {
             let base_remote = of.map_or_else(|| remote.to_owned(), |(name, _)| name.clone());
             return Ok((asked, base_remote));
         }
-        let upstream = others.into_iter().find(|(name, slug)| name == "upstream" && name != remote && *slug != pushed.slug);
+        let differs = |slug: &Slug| !slug.to_string().eq_ignore_ascii_case(&pushed.slug.to_string());
+        // One remote that is fetched from the parent and pushed to the fork.
+        if let Some((_, parent)) = others.iter().find(|(name, slug)| name == remote && differs(slug)) {
+            return Ok((parent.clone(), remote.to_owned()));
+        }
+        let upstream = others.into_iter().find(|(name, slug)| name == "upstream" && name != remote && differs(slug));
         let upstream = upstream.filter(|_| config.complete.remote.as_deref() != Some("upstream"));
         Ok(upstream.map_or_else(|| (pushed.slug.clone(), remote.to_owned()), |(name, slug)| (slug, name)))
     }
-}
-
-/// What a remote's URL means, as it is written in the configuration, else as git rewrites it.
-fn address_of(repo: &Repo, remote: &str) -> Result<Option<RemoteAddress>> {
-    let written = repo.setting(&format!("remote.{remote}.url"))?;
-    if let Some(address) = written.as_deref().and_then(RemoteAddress::parse) {
-        return Ok(Some(address));
-    }
-    Ok(repo.remote_url(remote)?.as_deref().and_then(RemoteAddress::parse))
 }
 
 fn how(repo: &Repo, story: &Story, config: &Config, request: &CompleteRequest) -> Result<How> {
