@@ -1,9 +1,7 @@
 //! `aura call TOOL`: arguments as JSON on stdin, result as JSON on stdout. The contract of the MCP server, for scripts.
 
-use super::http::client::{self, Said};
+use super::caller::Caller;
 use super::{cli, term};
-use crate::config::Environment;
-use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::ops::{self, VERBS};
 use clap::{Arg, ArgMatches, Command};
@@ -18,45 +16,17 @@ pub(super) fn command() -> Command {
 }
 
 /// The answer is JSON whatever the format, also when it is a refusal: the caller is a program.
-pub(super) async fn call(engine: Engine, args: &ArgMatches) -> Result<u8> {
-    if args.get_flag("list") {
-        term::out(&cli::pretty(&tools()));
-        return Ok(0);
-    }
-    let done = call_tool(engine, args).await;
-    match done {
-        Ok(answer) => {
-            term::out(&cli::pretty(&answer.value));
-            Ok(answer.exit_code)
-        }
-        Err(error) => {
-            let problem = crate::error::Problem::from(&error);
-            term::out(&cli::pretty(&serde_json::to_value(problem).unwrap_or_default()));
-            Ok(error.code.row().exit)
-        }
-    }
-}
-
-/// The same by a running server. Its database is the one that counts: none is opened here.
-pub(super) fn forward(url: &str, args: &ArgMatches) -> u8 {
-    let asked = || -> Result<Said> {
-        let (verb, value) = asked(args)?;
-        // No folder is no reason not to ask: a token may be given.
-        let home = Environment::read().ok().map(|environment| environment.home);
-        client::call(home.as_deref(), crate::config::named_variable("AURA_TOKEN"), url, verb.name, &value)
-    };
-    let (value, exit_code) = match asked() {
-        Ok(Said::Answer(answer)) => (answer.value, answer.exit_code),
-        Ok(Said::Refusal(problem, exit_code)) => (problem, exit_code),
-        Err(error) => (serde_json::to_value(crate::error::Problem::from(&error)).unwrap_or_default(), error.code.row().exit),
-    };
-    term::out(&cli::pretty(&value));
-    exit_code
-}
-
-async fn call_tool(engine: Engine, args: &ArgMatches) -> Result<ops::Answer> {
+pub(super) async fn call(caller: &Caller, args: &ArgMatches) -> Result<u8> {
     let (verb, value) = asked(args)?;
-    (verb.from_json)(engine, value).await
+    let answer = caller.call(verb, value).await?;
+    term::out(&cli::pretty(&answer.value));
+    Ok(answer.exit_code)
+}
+
+/// Every tool with its schemas.
+pub(super) fn list() -> u8 {
+    term::out(&cli::pretty(&tools()));
+    0
 }
 
 /// The tool that is named, and what stdin holds for it.

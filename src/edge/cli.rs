@@ -1,15 +1,15 @@
 //! The command line: every verb of the table, and what only a terminal needs. stdout is the answer, stderr the
 //! conversation. With `--json`, stdout holds exactly one JSON document, on success and on refusal alike.
 
+use super::caller::Caller;
 use super::{call, demo, doctor, hosts, http, live, mcp, render, rescue, run, term};
 use crate::config::Environment;
 use crate::engine::{self, Engine};
 use crate::error::{Code, Error, Problem, Result};
-use crate::ops::{self, VERBS};
+use crate::ops::{self, VERBS, Verb};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::Value;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
 
@@ -27,7 +27,9 @@ pub fn main(args: &[OsString]) -> ExitCode {
         Ok(matches) => matches,
         Err(error) => return usage(&error, args),
     };
-    let format = if matches.get_flag("json") { Format::Json } else { Format::Text };
+    // Who calls a tool is a program.
+    let is_call = matches.subcommand_name() == Some("call");
+    let format = if is_call || matches.get_flag("json") { Format::Json } else { Format::Text };
     let done = match runtime(matches.subcommand_name()) {
         Ok(runtime) => {
             let done = runtime.block_on(dispatch(&matches, format));
@@ -71,7 +73,7 @@ fn public() -> Command {
                 .long("url")
                 .global(true)
                 .value_name("URL")
-                .help("With `call`: ask the `aura serve` at this address [default: AURA_URL]"),
+                .help("Ask the `aura serve` at this address [default: AURA_URL]"),
         );
     for verb in VERBS {
         app = app.subcommand(match verb.command {
@@ -95,45 +97,49 @@ fn public() -> Command {
         .subcommand(Command::new("man").about("Print the man page"))
 }
 
+/// Commands about this machine, whatever a server elsewhere knows.
+const HERE: [&str; 9] = ["completions", "man", "demo", "demo-agent", "doctor", "mcp", "serve", "drive", "rescue"];
+
 async fn dispatch(matches: &ArgMatches, format: Format) -> Result<u8> {
     let Some((name, args)) = matches.subcommand() else { return Err(Error::invalid("no command")) };
     let url = matches.get_one::<String>("url").cloned();
-    if url.is_some() && name != "call" {
-        return Err(Error::invalid(format!("`aura {name}` cannot ask a server")).hint("`aura call TOOL --url …` can, for every tool"));
-    }
-    match name {
-        "completions" => return completions(args),
-        "man" => return man(),
-        "call" if !args.get_flag("list") => {
-            if let Some(url) = url.or_else(|| crate::config::named_variable("AURA_URL")) {
-                return Ok(call::forward(&url, args));
-            }
+    if HERE.contains(&name) {
+        if url.is_some() {
+            return Err(Error::invalid(format!("`aura {name}` is about this machine: it cannot ask a server")).hint("leave out --url"));
         }
-        "demo-agent" => return demo::agent(),
-        "demo" => return demo::demo(args).await,
-        "doctor" => return doctor::doctor(args, format),
-        "mcp" => match args.subcommand() {
-            Some(("install", args)) => return hosts::install(args, format),
-            Some(("uninstall", args)) => return hosts::uninstall(args, format),
-            // It opens the database when the first call needs it.
-            Some(_) | None => return mcp::serve(Environment::read()?, args).await,
-        },
-        _ => {}
+        return here(name, args, format).await;
     }
-    let engine = open(Environment::read()?)?;
+    if name == "call" && args.get_flag("list") {
+        return Ok(call::list());
+    }
+    let caller = Caller::open(url)?;
     match name {
-        "drive" => drive(engine, args).await,
-        "serve" => http::serve(engine, args).await,
-        "watch" => live::watch(&engine, args, format).await,
-        "call" => call::call(engine, args).await,
-        "rescue" => rescue::rescue(&engine, args, format),
-        "run" => run::run(engine, args, format).await,
-        "new" => new(engine, args, format).await,
+        "watch" => live::watch(&caller, args, format).await,
+        "call" => call::call(&caller, args).await,
+        "run" => run::run(&caller, args, format).await,
         _ => {
-            let answer = (ops::find(name)?.from_args)(engine, args).await?;
+            let verb = ops::find(name)?;
+            let answer = caller.call(verb, typed(verb, args)?).await?;
             show(name, &answer.value, format);
             Ok(answer.exit_code)
         }
+    }
+}
+
+async fn here(name: &str, args: &ArgMatches, format: Format) -> Result<u8> {
+    match (name, args.subcommand()) {
+        ("completions", _) => completions(args),
+        ("man", _) => man(),
+        ("demo-agent", _) => demo::agent(),
+        ("demo", _) => demo::demo(args).await,
+        ("doctor", _) => doctor::doctor(args, format),
+        ("mcp", Some(("install", args))) => hosts::install(args, format),
+        ("mcp", Some(("uninstall", args))) => hosts::uninstall(args, format),
+        // It opens the database when the first call needs it.
+        ("mcp", _) => mcp::serve(Environment::read()?, args).await,
+        ("serve", _) => http::serve(open(Environment::read()?)?, args).await,
+        ("drive", _) => drive(open(Environment::read()?)?, args).await,
+        _ => rescue::rescue(&open(Environment::read()?)?, args, format),
     }
 }
 
@@ -156,32 +162,20 @@ fn runtime(command: Option<&str>) -> std::io::Result<Runtime> {
     }
 }
 
-/// The one verb that takes something from where it is typed: the current folder, and a description from stdin.
-async fn new(engine: Engine, args: &ArgMatches, format: Format) -> Result<u8> {
-    let mut value = serde_json::Map::new();
-    for key in ["title", "base", "branch", "agent", "planner", "issue_url"] {
-        if let Some(text) = args.get_one::<String>(key) {
-            value.insert(camel(key), text.clone().into());
+/// The arguments as typed, with what only the place where they are typed knows: the current folder, and a description from stdin.
+pub(super) fn typed(verb: &Verb, args: &ArgMatches) -> Result<Value> {
+    let mut value = (verb.typed)(args)?;
+    if verb.name == "create_story" {
+        value.entry("repositoryPath").or_insert(".".into());
+        if value.get("description").is_some_and(|description| description == "-") {
+            value.insert("description".into(), term::read_stdin("the description")?.into());
         }
     }
-    if let Some(description) = args.get_one::<String>("description") {
-        value.insert(
-            "description".into(),
-            if description == "-" { term::read_stdin("the description")?.into() } else { description.clone().into() },
-        );
+    if let Some(path) = value.get("repositoryPath").and_then(Value::as_str) {
+        let whole = std::path::absolute(path).map_err(|e| Error::invalid(format!("find {path}")).because(e))?;
+        value.insert("repositoryPath".into(), whole.to_string_lossy().into_owned().into());
     }
-    let here = args.get_one::<PathBuf>("repository_path").map_or(Path::new("."), PathBuf::as_path);
-    let path = std::path::absolute(here).map_err(|e| Error::invalid(format!("find {}", here.display())).because(e))?;
-    value.insert("repositoryPath".into(), path.to_string_lossy().into_owned().into());
-    let answer = (ops::find("new")?.from_json)(engine, Value::Object(value)).await?;
-    show("new", &answer.value, format);
-    Ok(answer.exit_code)
-}
-
-fn camel(key: &str) -> String {
-    let mut parts = key.split('_');
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| text + &part[..1].to_ascii_uppercase() + &part[1..])
+    Ok(value.into())
 }
 
 async fn drive(engine: Engine, args: &ArgMatches) -> Result<u8> {

@@ -4,6 +4,7 @@
 //! The agent is this same program ([`agent`]): it reads its prompt on stdin like any other and does what a script in the
 //! task says, so that everything around it is exercised for real.
 
+use super::caller::Caller;
 use super::cli::Format;
 use super::{live, render, term};
 use crate::config::Environment;
@@ -72,10 +73,11 @@ pub(super) async fn demo(args: &ArgMatches) -> Result<u8> {
 
     say("The run: parallel agents, each in a worktree of its own; a gate after each wave");
     let run = call(&engine, "run_wave", json!({ "storyId": id, "all": true })).await?;
-    let mut view = live::Live::new(&engine, &id, run["since"].as_i64().unwrap_or(0), Format::Text)?;
+    let here = Caller::Here(engine.clone());
+    let mut view = live::Live::of_run(&here, &id, run["since"].as_i64().unwrap_or(0), Format::Text).await?;
     while !view.step().await? {}
     view.pause();
-    let result = ops::run_result(&engine, &id, run["runId"].as_str().unwrap_or_default())?;
+    let result = here.result(&id, run["runId"].as_str().unwrap_or_default()).await?;
     term::out(&render::answer("run", &result.value));
     if result.exit_code != 0 {
         term::out(&format!("The demo did not end well. Everything is kept in {}\n", folder.display()));

@@ -1,12 +1,11 @@
 //! Live progress: one line for everything that matters, and, where a person watches a terminal, a block below that says
 //! what every agent is doing now. Piped, only the lines.
 
+use super::caller::{Caller, Events};
 use super::cli::Format;
 use super::term::{self, Colour, paint};
-use crate::engine::Engine;
 use crate::error::Result;
-use crate::ops::Position;
-use crate::ops::follow::{EventView, Follow, follow};
+use crate::ops::follow::EventView;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -41,30 +40,20 @@ pub(super) fn watch_command() -> Command {
 }
 
 /// Follows until interrupted, or until the run ends where asked to. With `--json`: JSON Lines.
-pub(super) async fn watch(engine: &Engine, args: &ArgMatches, format: Format) -> Result<u8> {
+pub(super) async fn watch(caller: &Caller, args: &ArgMatches, format: Format) -> Result<u8> {
     let story = args.get_one::<String>("story").map(String::as_str);
-    let since = args.get_one::<i64>("since").copied();
-    let until_end = args.get_flag("until-end");
-    let position = story.map(|story| crate::ops::position(engine, story)).transpose()?;
-    let until = match &position {
-        _ if !until_end => Until::Interrupted,
-        None => Until::RunEnds { after: 0 },
-        Some(Position { run: Some(began), .. }) => Until::RunEnds { after: *began },
-        Some(Position { run: None, seq }) => Until::Seq(*seq),
-    };
-    let since = match (since, &position) {
-        (Some(since), _) => since,
-        (None, Some(position)) => position.run.map_or(position.seq, |began| began - 1),
-        (None, None) => -1,
-    };
-    if matches!(until, Until::Seq(last) if since >= last) {
+    let mut events = caller.events(story, args.get_one::<i64>("since").copied(), args.get_flag("until-end")).await?;
+    if format == Format::Json {
+        while !events.is_over() {
+            for event in events.next().await? {
+                if !term::try_out(&format!("{}\n", event.value)) {
+                    return Ok(0);
+                }
+            }
+        }
         return Ok(0);
     }
-    if format == Format::Json {
-        return watch_json(engine, story, since, until).await;
-    }
-    let mut live = Live::over(follow(engine, story, since)?, format);
-    live.until = until;
+    let mut live = Live::over(events, format);
     let mut pressed = crate::engine::interrupts()?;
     loop {
         tokio::select! {
@@ -77,42 +66,9 @@ pub(super) async fn watch(engine: &Engine, args: &ArgMatches, format: Format) ->
     }
 }
 
-async fn watch_json(engine: &Engine, story: Option<&str>, since: i64, until: Until) -> Result<u8> {
-    let mut events = follow(engine, story, since)?;
-    loop {
-        for event in events.next().await? {
-            let heard = term::try_out(&format!("{}\n", event.value));
-            if !heard || until.is_reached(&event) {
-                return Ok(0);
-            }
-        }
-    }
-}
-
-/// How long to follow.
-#[derive(Clone, Copy)]
-enum Until {
-    Interrupted,
-    /// A run ends at this position of the log or later.
-    RunEnds {
-        after: i64,
-    },
-    Seq(i64),
-}
-
-impl Until {
-    fn is_reached(self, event: &EventView) -> bool {
-        match self {
-            Until::Interrupted => false,
-            Until::RunEnds { after } => event.ends_run && event.seq >= after,
-            Until::Seq(last) => event.seq >= last,
-        }
-    }
-}
-
 /// A view of a run, or of everything.
 pub(super) struct Live {
-    events: Follow,
+    events: Events,
     format: Format,
     redraws: bool,
     /// Lines of the block on the screen.
@@ -120,7 +76,6 @@ pub(super) struct Live {
     running: BTreeMap<String, Running>,
     titles: HashMap<String, String>,
     began: Instant,
-    until: Until,
 }
 
 struct Running {
@@ -130,24 +85,15 @@ struct Running {
 
 impl Live {
     /// Follows one run from its first event.
-    pub(super) fn new(engine: &Engine, story: &str, since: i64, format: Format) -> Result<Live> {
-        let mut live = Live::over(follow(engine, Some(story), since.saturating_sub(1))?, format);
-        live.titles = crate::ops::task_titles(engine, story)?;
+    pub(super) async fn of_run(caller: &Caller, story: &str, since: i64, format: Format) -> Result<Live> {
+        let mut live = Live::over(caller.events(Some(story), Some(since.saturating_sub(1)), true).await?, format);
+        live.titles = caller.titles(story).await?;
         Ok(live)
     }
 
-    fn over(events: Follow, format: Format) -> Live {
+    fn over(events: Events, format: Format) -> Live {
         let redraws = format == Format::Text && term::is_live();
-        Live {
-            events,
-            format,
-            redraws,
-            drawn: 0,
-            running: BTreeMap::new(),
-            titles: HashMap::new(),
-            began: Instant::now(),
-            until: Until::RunEnds { after: 0 },
-        }
+        Live { events, format, redraws, drawn: 0, running: BTreeMap::new(), titles: HashMap::new(), began: Instant::now() }
     }
 
     /// Waits for the next events and shows them; true when there is nothing more to follow.
@@ -157,7 +103,7 @@ impl Live {
             Err(_) => vec![],
         };
         if self.format == Format::Json {
-            return Ok(events.iter().any(|event| self.until.is_reached(event)));
+            return Ok(self.events.is_over());
         }
         let mut text = String::new();
         for event in &events {
@@ -169,7 +115,7 @@ impl Live {
         if !text.is_empty() || self.redraws {
             self.draw(&text);
         }
-        Ok(events.iter().any(|event| self.until.is_reached(event)))
+        Ok(self.events.is_over())
     }
 
     /// Takes the block off the screen, so that something else can be printed.

@@ -1,6 +1,7 @@
 //! The doors: decode, call a verb, encode. No decisions here.
 
 mod call;
+mod caller;
 pub mod cli;
 mod demo;
 mod doctor;

@@ -64,6 +64,9 @@ fn list(value: &Value) -> String {
         let landed = format!("{}/{}", story["completedSteps"], story["stepCount"]);
         text += &format!("{:<9} {:<10} {landed:>7}  {}\n", s(story, "shortId"), s(story, "status"), line(s(story, "title"), TITLE_COLUMNS));
     }
+    if let Some(cursor) = value["nextCursor"].as_str() {
+        text += &format!("more: aura list --cursor {cursor}\n");
+    }
     text
 }
 

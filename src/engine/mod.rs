@@ -53,6 +53,15 @@ pub fn interrupts() -> Result<Interrupts> {
     Interrupts::listen().map_err(|e| Error::internal("listen for Ctrl-C").because(e))
 }
 
+/// An agent runs inside an attempt: it must not start others, here or by a server.
+pub fn refuse_inside_attempt(environment: &Environment) -> Result<()> {
+    match &environment.inside_attempt {
+        None => Ok(()),
+        Some(task) => Err(Error::new(Code::NeedsPerson, format!("orchestrate from inside the agent of `{}`", task.escape_debug()))
+            .hint("an agent works on its own task only; Aura starts the others")),
+    }
+}
+
 /// A handle on everything a verb needs. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
@@ -99,11 +108,7 @@ impl Engine {
 
     /// An agent runs inside an attempt: it must not start others.
     pub fn refuse_inside_attempt(&self) -> Result<()> {
-        match &self.environment.inside_attempt {
-            None => Ok(()),
-            Some(task) => Err(Error::new(Code::NeedsPerson, format!("orchestrate from inside the agent of `{}`", task.escape_debug()))
-                .hint("an agent works on its own task only; Aura starts the others")),
-        }
+        refuse_inside_attempt(&self.environment)
     }
 
     fn append(&self, id: StoryId, events: &[Event]) -> Result<Story> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Analyze the story's repository: languages, build and test commands, layout, conventions, history, and where the story's
 /// words occur. With a model configured, it reads them too. Call before decompose_story; optional. Next: decompose_story.
-#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[derive(Debug, clap::Args, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AnalyzeStory {
     /// Id of the story, the start of one, or `latest`.

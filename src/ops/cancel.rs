@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Cancel the active run: agents are asked to stop, their sessions and work are kept. Call only when the run should end early.
 /// Next: run_wave goes on where it stopped.
-#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[derive(Debug, clap::Args, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CancelRun {
     /// Id of the story, the start of one, or `latest`.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Remove a story's worktrees and task branches, and its branch once that is merged or pushed. Refuses to lose what is
 /// neither. Call when the story is completed, or given up.
-#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[derive(Debug, clap::Args, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RemoveWorktree {
     /// Id of the story, the start of one, or `latest`.

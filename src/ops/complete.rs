@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Complete a story: bring the base in, verify exactly the result, squash it to one commit, push, open a pull request. Call
 /// when isComplete is true; refuses what the gate has not allowed. Can be repeated. Next: remove_worktree.
-#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[derive(Debug, clap::Args, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CompleteStory {
     /// Id of the story, the start of one, or `latest`.

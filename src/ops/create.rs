@@ -11,7 +11,7 @@ const PATH_BYTES_MAX: usize = 4096;
 
 /// Create a story: one piece of development work, with a branch and a worktree of its own beside the repository. Call this
 /// first. Next: decompose_story (analyze_story before it where a model should know the code).
-#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[derive(Debug, clap::Args, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateStory {
     /// What should be true at the end, in one line. Needed, unless `issueUrl` gives title and description.

@@ -14,7 +14,7 @@ const PLAN_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// Decompose a story into tasks with dependencies; waves are computed. Call after create_story. Give `tasks` to use a plan of
 /// your own. A plan that has not run may be replaced. Next: run_wave.
-#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[derive(Debug, clap::Args, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DecomposeStory {
     /// Id of the story, the start of one, or `latest`.
@@ -45,7 +45,7 @@ pub struct DecomposeStory {
 }
 
 /// One task of a plan given by the caller.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TaskInput {
     /// For example `task-1`.
@@ -62,7 +62,7 @@ pub struct TaskInput {
     /// Expected minutes.
     pub estimate: Option<u32>,
     /// Ignored: waves are computed.
-    #[serde(default, rename = "wave")]
+    #[serde(default, rename = "wave", skip_serializing)]
     #[schemars(skip)]
     _wave: Option<u32>,
 }
@@ -96,18 +96,20 @@ impl Op for DecomposeStory {
     const TOOLSET: Toolset = Toolset::Plan;
     type Out = PlanView;
 
+    fn typed(mut self) -> Result<DecomposeStory> {
+        if let Some(path) = self.plan.take() {
+            self.tasks = Some(read_plan(&path)?);
+        }
+        Ok(self)
+    }
+
     async fn call(self, engine: Engine) -> Result<PlanView> {
         let story = super::story(&engine, &self.story_id)?;
         let form = Form::of(self.detailed.unwrap_or(true));
-        let tasks = match (self.tasks, &self.plan) {
-            (Some(tasks), _) => Some(tasks),
-            (None, Some(path)) => Some(read_plan(path)?),
-            (None, None) => None,
-        };
         let request = DecomposeRequest {
             max_parallelism: self.max_parallelism,
             include_tests: self.include_tests.unwrap_or(true),
-            tasks: tasks.map(|tasks| tasks.into_iter().map(draft).collect()),
+            tasks: self.tasks.map(|tasks| tasks.into_iter().map(draft).collect()),
             planner: self.planner,
         };
         let story = engine.decompose(&story, request).await?;

@@ -24,6 +24,55 @@ pub struct EventView {
     pub ends_run: bool,
 }
 
+/// How far to follow.
+#[derive(Clone, Copy, Debug)]
+pub enum Until {
+    Never,
+    /// A run ends at this position of the log or later.
+    RunEnds(i64),
+    Seq(i64),
+}
+
+impl Until {
+    #[must_use]
+    pub fn is_reached(self, seq: i64, ends_run: bool) -> bool {
+        match self {
+            Until::Never => false,
+            Until::RunEnds(after) => ends_run && seq >= after,
+            Until::Seq(last) => seq >= last,
+        }
+    }
+}
+
+/// A part of the log: after a position, and how far.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    pub since: i64,
+    pub until: Until,
+    /// Nothing follows.
+    pub is_over: bool,
+}
+
+/// What a reader means. Where no position is given: the active run, else from now on. `until_end`: to the end of the run, or, where
+/// nothing runs, of what there is.
+pub fn span(engine: &Engine, story: Option<&str>, since: Option<i64>, until_end: bool) -> Result<Span> {
+    let story = story.map(|id| super::story(engine, id)).transpose()?;
+    let began = story.as_ref().and_then(|story| story.run.as_ref()).map(|run| run.since);
+    let last = engine.store.last_seq()?;
+    let since = match (since, &story) {
+        (Some(since), _) if since >= 0 => since.min(last),
+        (None, Some(story)) => began.map_or(story.seq, |began| began - 1),
+        (Some(_), _) | (None, None) => last,
+    };
+    let until = match (&story, began) {
+        _ if !until_end => Until::Never,
+        (None, _) => Until::RunEnds(0),
+        (Some(_), Some(began)) => Until::RunEnds(began),
+        (Some(story), None) => Until::Seq(story.seq),
+    };
+    Ok(Span { since, until, is_over: matches!(until, Until::Seq(last) if since >= last) })
+}
+
 /// Starts after `since`; -1 means from now on.
 pub fn follow(engine: &Engine, story: Option<&str>, since: i64) -> Result<Follow> {
     let story = story.map(|id| super::story(engine, id)).transpose()?;
@@ -72,6 +121,17 @@ impl Reader {
 /// Position of the last event, of any story.
 pub fn last(engine: &Engine) -> Result<i64> {
     Ok(engine.store.last_seq()?)
+}
+
+impl EventView {
+    /// An event as it was sent; none when it is not one.
+    #[must_use]
+    pub fn received(value: Value) -> Option<EventView> {
+        let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        let kind = text("kind")?;
+        let (seq, story_id, task_id) = (value.get("seq")?.as_i64()?, text("storyId")?, text("task"));
+        Some(EventView { seq, ends_run: kind == "runEnded", kind, story_id, task_id, value })
+    }
 }
 
 fn view(recorded: &Recorded) -> EventView {

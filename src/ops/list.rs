@@ -1,6 +1,8 @@
 use super::view::{StoryStatus, StoryView, start_of};
 use super::{Effect, Engine, Op, Result, Toolset};
+use crate::domain::StoryId;
 use crate::error::Error;
+use crate::store::Page;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -11,7 +13,7 @@ const DESCRIPTION_CHARS: usize = 200;
 const LIMIT_MAX: usize = 1000;
 
 /// List stories, newest first. Call to find the id of a story. Next: get_orchestrator_status.
-#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[derive(Debug, clap::Args, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListStories {
     /// Only stories with this status, for example `Planned` or `Executing`.
@@ -21,16 +23,23 @@ pub struct ListStories {
     /// Only stories of this repository.
     #[arg(short, long, value_name = "PATH")]
     pub repository_path: Option<PathBuf>,
-    /// Most stories to show (default 100).
+    /// Most stories to show, 1 to 1000 (default 100).
     #[arg(long)]
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<usize>,
+    /// `nextCursor` of the last answer: the stories after it.
+    #[arg(long)]
+    pub cursor: Option<String>,
 }
 
 /// Stories, newest first.
 #[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct StoryList {
     pub count: usize,
     pub stories: Vec<StoryView>,
+    /// Give it as `cursor` to see the stories after these; null when these are the last.
+    pub next_cursor: Option<String>,
     pub summary: String,
     pub next: String,
 }
@@ -46,23 +55,35 @@ impl Op for ListStories {
         let status = self.status.as_deref().map(parse_status).transpose()?;
         let limit = self.limit.unwrap_or(100).clamp(1, LIMIT_MAX);
         let repository = self.repository_path.map(|path| crate::engine::repository_root(&path));
-        let wanted = |story: &StoryView| {
-            status.is_none_or(|status| story.status == status) && repository.as_ref().is_none_or(|root| story.repository_path == *root)
-        };
-        let all = engine.store.stories(LIMIT_MAX)?;
-        let mut stories: Vec<StoryView> = all.iter().map(StoryView::of).filter(wanted).take(limit).collect();
+        let after = self.cursor.as_deref().map(|cursor| after(&engine, cursor)).transpose()?;
+        // One more than wanted says whether there are more.
+        let mut found = engine.store.page(&Page { after, status, repository, limit: limit + 1 })?;
+        let is_all = found.len() <= limit;
+        found.truncate(limit);
+        let next_cursor = found.last().filter(|_| !is_all).map(|story| story.id.to_string());
+        let all = engine.store.story_count()?;
+        let mut stories: Vec<StoryView> = found.iter().map(StoryView::of).collect();
         let (summary, next) = match stories.as_slice() {
             [] => ("No story was found.".into(), super::view::next("create_story", "title and repositoryPath", "aura new")),
             found => (
-                format!("{} of {} stories, newest first.", found.len(), all.len()),
+                format!("{} of {} stories, newest first.", found.len(), all),
                 super::view::next("get_orchestrator_status", "the shortId of a story as storyId", "aura status"),
             ),
         };
         for story in &mut stories {
             story.description = start_of(&story.description, DESCRIPTION_CHARS);
         }
-        Ok(StoryList { count: stories.len(), stories, summary, next })
+        Ok(StoryList { count: stories.len(), stories, next_cursor, summary, next })
     }
+}
+
+fn after(engine: &Engine, cursor: &str) -> Result<StoryId> {
+    let whole = |id: &StoryId| id.to_string() == cursor;
+    engine.store.find(cursor).ok().filter(whole).ok_or_else(|| {
+        let shown: String = cursor.chars().take(60).collect();
+        Error::invalid(format!("list stories: `cursor` is `{}`, which is no story", shown.escape_debug()))
+            .hint("give the `nextCursor` of an earlier answer, or leave it out to begin with the newest")
+    })
 }
 
 fn parse_status(text: &str) -> Result<StoryStatus> {

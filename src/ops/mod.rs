@@ -24,7 +24,7 @@ mod wait;
 pub use cancel::CancelRun;
 pub use create::CreateStory;
 pub use output::{Attempt as AttemptView, TaskOutput};
-pub use run::{RunView, RunWave, Watchdog, run_result, wait_for_run};
+pub use run::{RunView, RunWave, run_result};
 pub use status::{GetOrchestratorStatus, StatusView};
 pub use wait::{WAIT_SECONDS, WAIT_SECONDS_MAX};
 
@@ -33,11 +33,11 @@ use crate::error::{Code, Error, Result};
 use clap::{ArgMatches, Args, Command};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::pin::Pin;
 
 /// One verb: arguments in, view out.
-trait Op: Args + DeserializeOwned + JsonSchema + Send + 'static {
+trait Op: Args + DeserializeOwned + Serialize + JsonSchema + Send + 'static {
     /// Name of the tool. Stable for ever.
     const NAME: &'static str;
     /// Name of the CLI command.
@@ -48,6 +48,10 @@ trait Op: Args + DeserializeOwned + JsonSchema + Send + 'static {
     const TOOLSET: Toolset;
     type Out: Serialize + JsonSchema + Send;
     fn call(self, engine: Engine) -> impl Future<Output = Result<Self::Out>> + Send;
+    /// As it was typed, made whole where it was typed: what it names there is read.
+    fn typed(self) -> Result<Self> {
+        Ok(self)
+    }
     /// Exit code of the CLI for an answer: 0, or 1 for a good answer with bad news.
     fn exit_code(_: &Self::Out) -> u8 {
         0
@@ -60,7 +64,7 @@ pub struct Answer {
     pub exit_code: u8,
 }
 
-type Reply = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
+pub type Reply = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
 
 /// What a call may do to the world: said truthfully, because hosts let people decide by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +128,8 @@ pub struct Verb {
     pub output: fn() -> Schema,
     pub clap: fn() -> Command,
     pub from_json: fn(Engine, Value) -> Reply,
-    pub from_args: fn(Engine, &ArgMatches) -> Reply,
+    /// The arguments as they were typed, for `from_json` here or of a server elsewhere.
+    pub typed: fn(&ArgMatches) -> Result<Map<String, Value>>,
 }
 
 /// Every verb, in the order one would use them.
@@ -154,12 +159,25 @@ const fn verb<O: Op>() -> Verb {
         output: schema::<O::Out>,
         clap: || O::augment_args(Command::new(O::COMMAND)),
         from_json: |engine, value| reply::<O>(engine, decode::decode(&format!("call `{}`", O::NAME), value)),
-        from_args: |engine, matches| reply::<O>(engine, O::from_arg_matches(matches).map_err(|e| Error::invalid(e.to_string()))),
+        typed: typed::<O>,
     }
 }
 
 fn schema<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>()
+}
+
+fn typed<O: Op>(matches: &ArgMatches) -> Result<Map<String, Value>> {
+    let op = O::from_arg_matches(matches).map_err(|e| Error::invalid(e.to_string()))?.typed()?;
+    match serde_json::to_value(&op) {
+        Ok(Value::Object(mut fields)) => {
+            fields.retain(|_, value| !value.is_null());
+            Ok(fields)
+        }
+        Ok(_) => Err(Error::internal("encode what was typed")),
+        // Only a path can be what JSON cannot hold.
+        Err(error) => Err(Error::invalid("read the command line").because(error)),
+    }
 }
 
 fn reply<O: Op>(engine: Engine, op: Result<O>) -> Reply {
@@ -214,20 +232,6 @@ pub fn restore(repository: &std::path::Path, commit: &crate::domain::Oid, folder
     crate::engine::restore(repository, commit, folder)
 }
 
-/// Where a story stands in the log.
-pub struct Position {
-    /// Of its last event.
-    pub seq: i64,
-    /// Of the first event of its active run; none when nothing runs.
-    pub run: Option<i64>,
-}
-
-/// Where a story stands in the log, and its active run.
-pub fn position(engine: &Engine, id: &str) -> Result<Position> {
-    let story = story(engine, id)?;
-    Ok(Position { seq: story.seq, run: story.run.as_ref().map(|run| run.since) })
-}
-
 /// The whole id of the story that a caller means.
 pub fn story_id(engine: &Engine, id: &str) -> Result<String> {
     Ok(story(engine, id)?.id.to_string())
@@ -245,18 +249,7 @@ pub fn task_at(engine: &Engine, folder: &std::path::Path) -> Result<Option<Strin
     Ok(engine.store.stories(usize::MAX >> 1)?.iter().find_map(task))
 }
 
-/// Titles of a story's tasks by id.
-pub fn task_titles(engine: &Engine, id: &str) -> Result<std::collections::HashMap<String, String>> {
-    let story = story(engine, id)?;
-    Ok(story.tasks.iter().map(|task| (task.id().to_string(), task.planned.title.clone())).collect())
-}
-
 /// A new repository with those files: for the demo.
 pub fn make_repository(folder: &std::path::Path, files: &[(&str, &str)]) -> Result<()> {
     crate::engine::make_repository(folder, files)
-}
-
-/// Looks after the driver of a story while somebody waits for its run.
-pub fn watchdog(engine: &Engine, id: &str) -> Result<Watchdog> {
-    Ok(Watchdog::new(story(engine, id)?.id))
 }

@@ -1,6 +1,6 @@
 use super::view::{Form, GateView, OrchestratorStatus, TaskStatus, TaskView, trouble};
 use super::{Effect, Engine, Op, Result, Toolset};
-use crate::domain::{Event, Mode, RunId, RunOutcome, Scope, StopReason, Story, StoryId};
+use crate::domain::{Event, LastRun, Mode, RunId, RunOutcome, Scope, StopReason, Story, StoryId};
 use crate::engine::RunRequest;
 use crate::error::{Code, Error};
 use schemars::JsonSchema;
@@ -15,7 +15,7 @@ const DRIVERS_MAX: u32 = 5;
 
 /// Run the next wave of a story (or all that is left) on parallel agents, then build and test. Call after decompose_story, and
 /// for each wave. Answers at once; the run goes on by itself. Asked again while running, it joins. Next: wait_for_wave.
-#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[derive(Debug, clap::Args, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunWave {
     /// Id of the story, the start of one, or `latest`.
@@ -134,32 +134,64 @@ impl RunWave {
     }
 }
 
-/// What has become of a run.
-pub fn run_result(engine: &Engine, story: &str, run: &str) -> Result<super::Answer> {
-    let story = super::story(engine, story)?;
-    let run = run.parse().map(RunId).map_err(|_| Error::invalid(format!("`{}` is not the id of a run", run.escape_debug())))?;
-    let view = RunView::of(engine, &story, Some(run), true);
+/// What has become of a run, once it has ended; after `wait`, where one is given, what has become of it so far. While somebody
+/// waits, a driver that dies is replaced.
+pub async fn run_result(engine: &Engine, story: &str, run: &str, wait: Option<Duration>) -> Result<super::Answer> {
+    let mut story = super::story(engine, story)?;
+    let shown: String = run.chars().take(60).collect();
+    let run = run.parse().map(RunId).map_err(|_| Error::invalid(format!("`{}` is not the id of a run", shown.escape_debug())))?;
+    let is_active = story.run.as_ref().is_some_and(|active| active.id == run);
+    if !is_active && story.last_run.as_ref().is_none_or(|last| last.id != run) {
+        story.last_run = Some(past(engine, &story, run)?);
+        return answer(engine, &story, run);
+    }
+    if let Some(active) = story.run.as_ref().filter(|_| is_active) {
+        let ended = wait_for_run(engine, story.id, run, active.since);
+        match wait {
+            None => drop(ended.await?),
+            Some(wait) => drop(tokio::time::timeout(wait, ended).await.ok().transpose()?),
+        }
+    }
+    answer(engine, &engine.store.story(story.id)?, run)
+}
+
+fn answer(engine: &Engine, story: &Story, run: RunId) -> Result<super::Answer> {
+    let view = RunView::of(engine, story, Some(run), true);
     let exit_code = RunWave::exit_code(&view);
     Ok(super::Answer { value: super::encode(&view)?, exit_code })
 }
 
+/// A run that others have followed, as the log has it.
+fn past(engine: &Engine, story: &Story, run: RunId) -> Result<LastRun> {
+    let (mut since, mut ended) = (None, None);
+    for recorded in engine.store.since(Some(story.id), 0, usize::MAX >> 1)? {
+        match recorded.event {
+            Event::RunRequested { run: asked, .. } if asked == run => since = Some(recorded.seq),
+            Event::RunEnded { run: over, outcome } if over == run => ended = Some((recorded.at, outcome)),
+            _ => {}
+        }
+    }
+    let unknown = || Error::new(Code::NotFound, format!("show a run: the story has no run `{run}`"));
+    let (since, (ended_at, outcome)) = since.zip(ended).ok_or_else(unknown)?;
+    Ok(LastRun { id: run, since, ended_at, outcome })
+}
+
 /// Keeps a run driven: a driver that died is replaced, but not for ever.
-pub struct Watchdog {
+struct Watchdog {
     id: StoryId,
     replaced: u32,
 }
 
 impl Watchdog {
     /// How long a reader may wait for events before it looks after the driver.
-    pub const PAUSE: Duration = DRIVER_CHECK;
+    const PAUSE: Duration = DRIVER_CHECK;
 
-    #[must_use]
-    pub fn new(id: StoryId) -> Watchdog {
+    fn new(id: StoryId) -> Watchdog {
         Watchdog { id, replaced: 0 }
     }
 
     /// To be called when nothing has happened for a while.
-    pub fn look(&mut self, engine: &Engine) -> Result<()> {
+    fn look(&mut self, engine: &Engine) -> Result<()> {
         if engine.is_driven(self.id)? || engine.store.story(self.id)?.run.is_none() {
             return Ok(());
         }
@@ -174,7 +206,7 @@ impl Watchdog {
 }
 
 /// Waits until the run has ended. Should its driver die, another one is started: a run that was asked for is driven.
-pub async fn wait_for_run(engine: &Engine, id: StoryId, run: RunId, since: i64) -> Result<Story> {
+async fn wait_for_run(engine: &Engine, id: StoryId, run: RunId, since: i64) -> Result<Story> {
     let mut tail = engine.store.tail(Some(id), since.saturating_sub(1));
     let mut watchdog = Watchdog::new(id);
     loop {

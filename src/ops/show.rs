@@ -8,7 +8,7 @@ const READING_CHARS: usize = 2000;
 
 /// Show a story whole: description, plan, what was found out about its repository. Call to read a plan before running it; for
 /// progress call get_orchestrator_status.
-#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[derive(Debug, clap::Args, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GetStory {
     /// Id of the story, the start of one, or `latest`.

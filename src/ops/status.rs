@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Show how far a story is: its tasks, what the agents are doing, the last gate. Call to look once; to wait, call
 /// wait_for_wave. Next: what `next` says.
-#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[derive(Debug, clap::Args, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GetOrchestratorStatus {
     /// Id of the story, the start of one, or `latest`.

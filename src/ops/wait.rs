@@ -24,7 +24,7 @@ const EVENTS_MAX: usize = 10_000;
 
 /// Wait until something happens in a run: a task lands or fails, a gate ends, the run ends. Call after run_wave, and again
 /// while isRunning, with `since` = `seq` of the last answer. Reaching the limit is no error; ending the wait ends no run.
-#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[derive(Debug, clap::Args, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WaitForWave {
     /// Id of the story, the start of one, or `latest`.

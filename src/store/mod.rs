@@ -10,7 +10,7 @@ mod tail;
 pub use lease::{Lease, LeaseHolder, private_folder, secret};
 pub use tail::Tail;
 
-use crate::domain::{Event, Illegal, Recorded, Story, StoryId, Task, TaskId};
+use crate::domain::{Event, Illegal, Recorded, Story, StoryId, StoryStatus, Task, TaskId};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
@@ -72,11 +72,14 @@ struct Inner {
     last: Option<Story>,
 }
 
-/// One line of a list of stories.
-#[derive(Clone, Debug)]
-pub struct StoryLine {
-    pub id: StoryId,
-    pub seq: i64,
+/// Which stories are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// Only those that come after this one.
+    pub after: Option<StoryId>,
+    pub status: Option<StoryStatus>,
+    pub repository: Option<String>,
+    pub limit: usize,
 }
 
 impl Store {
@@ -178,11 +181,33 @@ impl Store {
 
     /// Stories, newest first.
     pub fn stories(&self, limit: usize) -> Result<Vec<Story>> {
+        self.page(&Page { limit, ..Page::default() })
+    }
+
+    /// How many stories there are.
+    pub fn story_count(&self) -> Result<usize> {
+        let guard = self.lock();
+        let mut query = guard.connection.prepare_cached("select count(*) from story").map_err(sql("count stories"))?;
+        query.query_row([], |row| row.get::<_, i64>(0)).map(|count| count as usize).map_err(sql("count stories"))
+    }
+
+    /// Some stories, newest first.
+    pub fn page(&self, page: &Page) -> Result<Vec<Story>> {
         let guard = self.lock();
         let tx = guard.connection.unchecked_transaction().map_err(sql("begin"))?;
-        let mut query = tx.prepare_cached("select id from story order by created_at desc, id desc limit ?").map_err(sql("list stories"))?;
-        let ids: Vec<String> =
-            query.query_map([limit as i64], |row| row.get(0)).and_then(Iterator::collect).map_err(sql("list stories"))?;
+        let mut query = tx
+            .prepare_cached(
+                "select id from story where (?1 is null or (created_at, id) < (select created_at, id from story where id = ?1))
+                 and (?2 is null or status = ?2) and (?3 is null or repository = ?3) order by created_at desc, id desc limit ?4",
+            )
+            .map_err(sql("list stories"))?;
+        let status = page.status.map(serde_json::to_value).transpose().map_err(StoreError::Body)?;
+        let status = status.as_ref().and_then(serde_json::Value::as_str);
+        let after = page.after.map(|id| id.to_string());
+        let ids: Vec<String> = query
+            .query_map(params![after, status, page.repository, page.limit as i64], |row| row.get(0))
+            .and_then(Iterator::collect)
+            .map_err(sql("list stories"))?;
         ids.iter().map(|text| load(&tx, parse_id(text)?)?.ok_or_else(|| StoreError::NoStory(text.clone()))).collect()
     }
 

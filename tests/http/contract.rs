@@ -1,6 +1,7 @@
-//! For every verb a good and a bad call give the same JSON at the command line and over HTTP, by route and by name.
+//! For every verb a good and a bad call give the same JSON at the command line, over MCP, and over HTTP by route and by name.
 
 use super::cli_world::{Cli, Said, fed, task};
+use super::host::{Host, MODERN};
 use super::server::{STORIES, Server};
 use aura::edge::http::{ROUTES, Route};
 use aura::error::Code;
@@ -68,6 +69,7 @@ fn good(verb: &str, story: &str) -> Option<Value> {
         "wait_for_wave" => json!({ "storyId": story, "waitSeconds": 0 }),
         "get_task_output" => json!({ "storyId": story, "taskId": "task-1", "diff": true }),
         "complete_story" => json!({ "storyId": story, "publish": "branch" }),
+        "get_story" => json!({ "storyId": story, "detailed": true }),
         "get_orchestrator_status" => json!({ "storyId": story, "detailed": true }),
         _ => json!({ "storyId": story }),
     })
@@ -90,6 +92,7 @@ fn bad(verb: &str, story: &str) -> Vec<Value> {
 fn every_door_says_the_same() {
     let cli = Cli::new();
     let server = Server::start(&cli);
+    let mut host = Host::new(&cli, MODERN, "tests");
     let story = cli.planned(&[task("task-1", &[])]);
     cli.json(&["run", &story, "--all"]).well();
     for route in ROUTES {
@@ -98,6 +101,8 @@ fn every_door_says_the_same() {
             let said = call.json();
             let far = through(&cli, &server, route.verb, &args);
             assert_eq!((far.json(), far.code), (said.clone(), call.code), "{} {args} over --url", route.verb);
+            let asked = host.begin_call(route.verb, args.clone());
+            assert_eq!(host.called(asked), (true, said.clone()), "{} {args} over MCP", route.verb);
             let reply = by_route(&server, route, STORIES, &args);
             assert_eq!(reply.json(), said, "{} {args}", route.verb);
             reply.refused(said["code"].as_str().unwrap());
@@ -114,6 +119,7 @@ fn every_door_says_the_same() {
             let said = timeless(call.json());
             let far = through(&cli, &server, route.verb, &args);
             assert_eq!((timeless(far.json()), far.code), (said.clone(), call.code), "{} over --url", route.verb);
+            assert_eq!(timeless(host.call(route.verb, args.clone())), said, "{} over MCP", route.verb);
             let reply = by_route(&server, route, STORIES, &args);
             assert_eq!(timeless(reply.well(200)), said, "{} {args}", route.verb);
             assert_eq!(reply.header("aura-exit-code"), Some(call.code.to_string().as_str()));
@@ -147,8 +153,42 @@ fn a_story_from_its_creation_to_its_end() {
     );
     let ended = server.ask("POST", &format!("{place}/run?wait=60"), None).well(200);
     assert!(ended["isComplete"] == true && ended["outcome"] == "finished", "{ended}");
+    let result = server.get(&format!("{place}/runs/{}?wait=60", run.json()["runId"].as_str().unwrap())).well(200);
+    assert!(result["outcome"] == "finished" && result["isRunning"] == false, "another run has followed it: {result}");
+    server.get(&format!("{place}/runs/00000000-0000-0000-0000-000000000000")).refused("not_found");
+    server.get(&format!("{place}/runs/nonsense")).refused("invalid_request");
+    server.get(&format!("{place}/runs/nonsense?wait=x")).refused("invalid_request");
     assert_eq!(server.post(&format!("{place}/complete"), &json!({ "publish": "branch" })).well(200)["status"], "Completed");
     server.ask("DELETE", &format!("{place}/worktree"), None).well(200);
+}
+
+#[test]
+fn a_list_is_read_page_by_page() {
+    let cli = Cli::new();
+    let server = Server::start(&cli);
+    let mut made: Vec<String> = (0..5).map(|n| cli.story(&format!("Story {n}"))).collect();
+    made.reverse();
+    let (mut path, mut seen, mut pages) = (format!("{STORIES}?status=Created&limit=2"), vec![], 0);
+    loop {
+        let reply = server.get(&path);
+        let page = reply.well(200);
+        seen.extend(page["stories"].as_array().unwrap().iter().map(|story| story["id"].as_str().unwrap().to_owned()));
+        pages += 1;
+        if pages == 1 {
+            // What is new meanwhile moves nothing.
+            cli.story("Meanwhile");
+        }
+        let Some(link) = reply.header("link") else { break };
+        assert!(link.ends_with("; rel=\"next\""), "{link}");
+        path = link.split(['<', '>']).nth(1).unwrap().to_owned();
+        assert_eq!(page["nextCursor"], *seen.last().unwrap());
+    }
+    assert_eq!((seen, pages), (made.clone(), 3));
+    let rest = cli.json(&["list", "--cursor", &made[3], "--limit", "1"]).well();
+    assert_eq!((&rest["stories"][0]["id"], &rest["nextCursor"]), (&json!(made[4]), &json!(null)));
+    for cursor in ["nonsense", &made[0][..12], "00000000-0000-0000-0000-000000000000"] {
+        server.get(&format!("{STORIES}?cursor={cursor}")).refused("invalid_request");
+    }
 }
 
 #[test]
@@ -179,7 +219,7 @@ fn a_server_that_is_not_there_or_is_not_aura_is_a_refusal() {
         let problem = list(bad).refused(Code::InvalidRequest);
         assert!(!problem.to_string().contains("secret"), "{problem}");
     }
-    cli.json(&["list", "--url", "http://127.0.0.1:1"]).refused(Code::InvalidRequest);
+    cli.json(&["list", "--url", "http://127.0.0.1:1"]).refused(Code::Unavailable);
     let server = Server::start(&cli);
     std::fs::write(cli.path("home/http-token"), "0".repeat(64)).unwrap();
     list(&format!("http://{}", server.address)).refused(Code::NeedsToken);

@@ -8,5 +8,9 @@ mod cli_world;
 mod contract;
 mod follow;
 mod guard;
+#[path = "../mcp/host.rs"]
+#[allow(dead_code)] // Shared with the tests of the MCP door.
+mod host;
 mod protocol;
+mod remote;
 mod server;

@@ -77,6 +77,10 @@ impl Server {
         self.child.id()
     }
 
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     pub fn bearer(&self) -> String {
         format!("Bearer {}", self.token)
     }

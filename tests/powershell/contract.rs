@@ -42,8 +42,12 @@ const FIRST: [(&str, &[&str]); 10] = [
 ];
 
 /// Fields that the module does without, because it shows all that there is.
-const NOT_SENT: [(&str, &[&str]); 3] =
-    [("get_orchestrator_status", &["limit", "cursor"]), ("get_story", &["detailed"]), ("decompose_story", &["detailed"])];
+const NOT_SENT: [(&str, &[&str]); 4] = [
+    ("list_stories", &["cursor"]),
+    ("get_orchestrator_status", &["limit", "cursor"]),
+    ("get_story", &["detailed"]),
+    ("decompose_story", &["detailed"]),
+];
 
 /// Tools that the module does without: a wait is `run_wave` with `waitSeconds`.
 const NOT_WRAPPED: [&str; 1] = ["wait_for_wave"];

@@ -1,16 +1,18 @@
 //! One request for a verb: its arguments from path, query and body; its answer as JSON. Decides nothing.
 
 use super::replies::{self, Turn};
-use super::routes::{Method, PREFIXES, ROUTES, Route};
+use super::routes::{Method, PREFIXES, ROUTES, RUN, Route};
 use super::{EXIT_CODE, Shared, TOOLS, problem};
 use crate::error::{Error, Result};
 use crate::ops::{self, Answer, Verb};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Query, RawPathParams, Request, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequestParts, Path, Query, RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, on, post};
+use axum::routing::{MethodFilter, get, on, post};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -50,7 +52,44 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
             router = router.route(&format!("{prefix}{}", route.path), on(filter, move |request: Request| answer(place, request)));
         }
     }
+    for prefix in PREFIXES {
+        router = router.merge(Router::new().route(&format!("{prefix}{RUN}"), get(result)).with_state(shared.clone()));
+    }
     router
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Waiting {
+    #[serde(default)]
+    wait: u64,
+}
+
+/// What a run has come to, for those who started it and went on.
+async fn result(
+    State(shared): State<Arc<Shared>>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    query: Result<Query<Waiting>, QueryRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let asked = || -> Result<(String, String, u64)> {
+        let Path((story, run)) = path.map_err(|_| Error::invalid("show a run: the path is not UTF-8"))?;
+        let Query(Waiting { wait }) = query.map_err(|error| {
+            Error::invalid(format!("show a run: {}", error.body_text())).hint("`wait` is possible: seconds to wait for its end")
+        })?;
+        if wait > ops::WAIT_SECONDS_MAX {
+            return Err(Error::invalid(format!("show a run: `wait` is {wait}; 0 to {} are possible", ops::WAIT_SECONDS_MAX)));
+        }
+        Ok((story, run, wait))
+    };
+    let answer = match asked() {
+        Ok((story, run, wait)) => shared.calls.result(shared.engine.clone(), story, run, Duration::from_secs(wait)).await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(answer) => tagged(&headers, head(answer.exit_code), answer.value.to_string()),
+        Err(error) => problem::problem(&error),
+    }
 }
 
 /// `aura call` over HTTP: what is asked and what is answered are the same, whatever the verb.
@@ -111,7 +150,14 @@ async fn exchange(place: &Arc<Place>, request: Request) -> Result<Response, Refu
         return Ok(status(place, &parts.headers, args).await?);
     }
     match key {
-        None => Ok(respond(place, &parts.headers, &call(place, args).await?)),
+        None => {
+            let answer = call(place, args).await?;
+            let mut response = respond(place, &parts.headers, &answer);
+            if let Some(next) = next_page(place, parts.uri.query(), &answer) {
+                response.headers_mut().insert(header::LINK, next);
+            }
+            Ok(response)
+        }
         Some(key) => once(place, &parts.headers, &key, args).await,
     }
 }
@@ -238,6 +284,15 @@ fn respond(place: &Place, asked: &HeaderMap, answer: &Answer) -> Response {
         (_, Some(_)) => StatusCode::OK,
     };
     (status, headers, text).into_response()
+}
+
+/// Where a list goes on: the same question with another cursor.
+fn next_page(place: &Place, query: Option<&str>, answer: &Answer) -> Option<HeaderValue> {
+    let route = place.route.filter(|route| route.verb == "list_stories")?;
+    let cursor = answer.value["nextCursor"].as_str()?;
+    let same = query.unwrap_or_default().split('&').filter(|part| !part.is_empty() && !part.starts_with("cursor="));
+    let query: String = same.map(|part| format!("{part}&")).collect();
+    HeaderValue::from_str(&format!("<{}{}?{query}cursor={cursor}>; rel=\"next\"", place.prefix, route.path)).ok()
 }
 
 fn head(exit_code: u8) -> HeaderMap {

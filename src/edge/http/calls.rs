@@ -3,7 +3,7 @@
 
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
-use crate::ops::{Answer, Verb};
+use crate::ops::{self, Answer, Reply, Verb};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,13 +39,23 @@ impl Calls {
             (false, true) => &self.reads,
             (false, false) => &self.works,
         };
+        self.body(pool, waits, verb.name, (verb.from_json)(engine, args)).await
+    }
+
+    /// What has become of a run, once it has ended or the time is over.
+    pub(super) async fn result(&self, engine: Engine, story: String, run: String, wait: Duration) -> Result<Answer> {
+        let pool = if wait.is_zero() { &self.reads } else { &self.waits };
+        let body = Box::pin(async move { ops::run_result(&engine, &story, &run, Some(wait)).await });
+        self.body(pool, !wait.is_zero(), "the result of a run", body).await
+    }
+
+    async fn body(&self, pool: &Arc<Semaphore>, waits: bool, name: &'static str, body: Reply) -> Result<Answer> {
         let turn = turn(pool).await?;
         let (_stop, stopped) = oneshot::channel::<()>();
         let runtime = Handle::current();
         let body = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             runtime.block_on(async {
-                let body = (verb.from_json)(engine, args);
                 if !waits {
                     return body.await;
                 }
@@ -56,7 +66,7 @@ impl Calls {
             })
         });
         body.await.unwrap_or_else(|_| {
-            Err(Error::internal(format!("`{}` has failed by a bug in Aura; the server goes on", verb.name))
+            Err(Error::internal(format!("`{name}` has failed by a bug in Aura; the server goes on"))
                 .hint("please report it, with what the server wrote to its stderr"))
         })
     }

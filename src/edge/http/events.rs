@@ -3,8 +3,7 @@
 
 use super::{Shared, problem};
 use crate::error::{Code, Error, Result};
-use crate::ops::follow::{self, EventView, Reader};
-use crate::ops::{self, Position};
+use crate::ops::follow::{self, EventView, Reader, Span, Until};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -53,6 +52,7 @@ async fn events(
     let story = path.iter().next().map(|(_, id)| id.to_owned());
     match open(&shared, story, query, &headers).await {
         Ok((stream, form)) => {
+            let since = stream.seq.to_string();
             let body = futures_util::stream::unfold(stream, |mut stream| async {
                 let chunk = stream.next().await?;
                 Some((chunk, stream))
@@ -61,13 +61,15 @@ async fn events(
                 Form::Sse => "text/event-stream; charset=utf-8",
                 Form::Lines => "application/x-ndjson",
             };
-            let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store"), (X_ACCEL_BUFFERING, "no")];
+            let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store"), (X_ACCEL_BUFFERING, "no"), (SINCE, &since)];
             (StatusCode::OK, headers, Body::from_stream(body)).into_response()
         }
         Err(error) => problem::problem(&error),
     }
 }
 
+/// The position that the stream starts after: for a reader that is cut off before the first event.
+const SINCE: header::HeaderName = header::HeaderName::from_static(super::SINCE);
 /// Tells nginx to hand on every event as it comes.
 const X_ACCEL_BUFFERING: header::HeaderName = header::HeaderName::from_static("x-accel-buffering");
 
@@ -107,49 +109,16 @@ async fn open(
         .try_acquire_owned()
         .map_err(|_| Error::new(Code::LimitReached, "follow events: too many streams at once"))?;
     let (engine, feed) = (shared.engine.clone(), shared.feed.clone());
-    let (reader, position, last) = shared
-        .calls
-        .read(move || {
-            let position = story.as_deref().map(|id| ops::position(&engine, id)).transpose()?;
-            Ok((follow::reader(&engine, story.as_deref())?, position, follow::last(&engine)?))
-        })
-        .await?;
-    let until = match &position {
-        _ if !asked.until_end => Until::Never,
-        None => Until::RunEnds(0),
-        Some(Position { run: Some(began), .. }) => Until::RunEnds(*began),
-        Some(Position { run: None, seq }) => Until::Seq(*seq),
-    };
     // A browser that comes again says where it was; its address still says where it began.
-    let seq = match (resumed.or(asked.since), &position) {
-        (Some(seq), _) if seq >= 0 => seq.min(last),
-        (None, Some(Position { run: Some(began), .. })) => began - 1,
-        (None, Some(Position { seq, .. })) => *seq,
-        (Some(_), _) | (None, None) => last,
-    };
+    let (since, until_end) = (resumed.or(asked.since), asked.until_end);
+    let (reader, span) = shared
+        .calls
+        .read(move || Ok((follow::reader(&engine, story.as_deref())?, follow::span(&engine, story.as_deref(), since, until_end)?)))
+        .await?;
+    let Span { since: seq, until, is_over } = span;
     let story = reader.story_id();
-    let is_over = matches!(until, Until::Seq(end) if seq >= end);
     let (woken, ended) = (feed.subscribe(), feed.ended());
     Ok((Stream { shared: shared.clone(), reader, story, seq, form, until, is_over, greeted: false, woken, ended, _slot: slot }, form))
-}
-
-/// How long to follow.
-#[derive(Clone, Copy)]
-enum Until {
-    Never,
-    /// A run ends at this position of the log or later.
-    RunEnds(i64),
-    Seq(i64),
-}
-
-impl Until {
-    fn is_reached(self, seq: i64, ends_run: bool) -> bool {
-        match self {
-            Until::Never => false,
-            Until::RunEnds(after) => ends_run && seq >= after,
-            Until::Seq(last) => seq >= last,
-        }
-    }
 }
 
 /// One reader. Only asked for more when its connection has room: whoever reads slowly costs nothing but a position.

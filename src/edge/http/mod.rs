@@ -27,10 +27,13 @@ use tokio::net::TcpListener;
 
 pub(super) use calls::THREADS_MAX;
 pub(super) use guard::TOKEN_FILE;
+use routes::PREFIX;
 pub use routes::{ROUTES, Route};
 
 /// Header with the exit code that the command line would have ended with.
 pub(super) const EXIT_CODE: &str = "aura-exit-code";
+/// Header of a stream with the position that it starts after.
+const SINCE: &str = "aura-since";
 /// Where a verb is called by its name, with the contract of `aura call`.
 pub(super) const TOOLS: &str = "/api/tools";
 /// The port that the module's and the command line's default address names.

@@ -1,7 +1,8 @@
 //! `GET /openapi.json`: the API described in OpenAPI 3.1, made from the table of routes and the schemas of the verbs.
 
-use super::routes::{Method, PREFIXES, ROUTES, Route};
+use super::routes::{Method, PREFIX, PREFIXES, ROUTES, RUN, Route};
 use crate::error::Problem;
+use crate::ops;
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
@@ -26,6 +27,7 @@ pub(super) fn document() -> Value {
         let path = paths.entry(format!("{}{}", PREFIXES[0], route.path)).or_insert_with(|| json!({}));
         path[route.method.name()] = operation(route, &mut schemas);
     }
+    paths.insert(format!("{PREFIX}{RUN}"), json!({ "get": run(&mut schemas) }));
     for (path, parameters) in [(format!("{}/{{id}}/events", PREFIXES[0]), vec![id("id")]), (format!("{}/events", PREFIXES[0]), vec![])] {
         paths.insert(path, json!({ "get": events(parameters) }));
     }
@@ -106,6 +108,28 @@ fn responses(route: &Route, output: &Value) -> Value {
     }
     found["default"] = refusal();
     found
+}
+
+/// The result of one run: what `run_wave` answers.
+fn run(schemas: &mut Map<String, Value>) -> Value {
+    let output = ops::find("run_wave").map(|verb| hoist((verb.output)().into(), schemas)).unwrap_or_default();
+    let wait = json!({ "type": "integer", "minimum": 0, "maximum": ops::WAIT_SECONDS_MAX });
+    json!({
+        "operationId": "get_run",
+        "summary": "Show what a run has come to",
+        "description": "What a run has come to, as `run_wave` answers it. Whoever waits for its end keeps it driven.",
+        "parameters": [
+            id("id"),
+            { "name": "runId", "in": "path", "required": true, "schema": { "type": "string", "format": "uuid" }, "description": "`runId` of a run's answer." },
+            { "name": "wait", "in": "query", "schema": wait, "description": "Seconds to wait for the end of the run." },
+            { "name": "If-None-Match", "in": "header", "schema": { "type": "string" }, "description": "The `ETag` that is known already." }
+        ],
+        "responses": {
+            "200": { "description": "As far as it is.", "content": { "application/json": { "schema": output } } },
+            "304": { "description": "As the client knows it." },
+            "default": refusal()
+        }
+    })
 }
 
 fn refusal() -> Value {

@@ -3,7 +3,10 @@
 use crate::ops::{self, Verb};
 
 /// Prefixes under which the routes are served: the first is the seed's, the second short.
-pub(super) const PREFIXES: [&str; 2] = ["/api/developer/stories", "/api/stories"];
+pub(super) const PREFIXES: [&str; 2] = [PREFIX, "/api/stories"];
+pub(super) const PREFIX: &str = "/api/developer/stories";
+/// The result of one run, in the form of `run_wave`: what a run that goes on by itself comes to.
+pub(super) const RUN: &str = "/{id}/runs/{runId}";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {

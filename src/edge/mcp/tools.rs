@@ -27,6 +27,8 @@ const TERSE: &[(&str, &str, &str)] = &[
     ("", "taskId", "For example `task-3`."),
     ("create_story", "repositoryPath", "Path of the git repository, or of a folder in it."),
     ("list_stories", "status", ""),
+    ("list_stories", "cursor", ""),
+    ("get_orchestrator_status", "cursor", "`nextCursor` of the last answer."),
     ("decompose_story", "tasks", "A plan of your own."),
     ("complete_story", "publish", "`branch` leaves it on the story branch, `merge` moves the base branch to it."),
     ("complete_story", "commitMessage", ""),
