@@ -209,10 +209,11 @@ impl Engine {
         let Completion::Done { commit, .. } = &story.completion else { return Ok(()) };
         let places = Places(story);
         let mut left = vec![];
-        if let Some(at) = repo.resolve(&places.story_ref())?.filter(|at| at != commit) {
-            if at != story.tip.commit && !self.is_late_safe(repo, story, &at)? {
-                left.push(format!("commits on `{}` up to {}", story.created.branch, at.short()));
-            }
+        let late = repo.resolve(&places.story_ref())?.filter(|at| at != commit && *at != story.tip.commit);
+        if let Some(at) = late
+            && !self.is_late_safe(repo, story, &at)?
+        {
+            left.push(format!("commits on `{}` up to {}", story.created.branch, at.short()));
         }
         let history = repo.resolve(&places.history_ref())?;
         let known = history.as_ref().unwrap_or(&story.tip.commit);

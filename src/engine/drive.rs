@@ -72,6 +72,9 @@ enum Key {
     Culprit,
 }
 
+/// What the lease of a driver says.
+pub(super) const HOLDS: &str = "running the story";
+
 struct Finished {
     key: Key,
     result: Result<()>,
@@ -97,7 +100,7 @@ pub async fn drive(engine: Engine, id: StoryId) -> Result<()> {
 /// The lease, unless somebody has it. Whoever only looks at it, or is just dying, has it for a moment.
 async fn take(folder: &Path) -> Result<Option<Lease>> {
     for _ in 0..LEASE_TRIES {
-        if let Ok(lease) = Lease::take(folder, &format!("pid {} running the story", std::process::id()))? {
+        if let Ok(lease) = Lease::take(folder, &format!("pid {} {HOLDS}", std::process::id()))? {
             return Ok(Some(lease));
         }
         tokio::time::sleep(LEASE_PAUSE).await;

@@ -13,26 +13,32 @@ pub(super) struct Hosted {
     pub api: String,
 }
 
-/// Where a remote is pushed to: its `pushurl` before its `url`, as git rewrites it before as it is written.
+/// Where a remote is pushed to, as git rewrites it, else as it is written: its `pushurl` before its `url`.
 pub(super) fn pushed_to(repo: &Repo, settings: &ForgeConfig, remote: &str) -> Result<Option<Hosted>> {
-    let urls = [repo.push_url(remote)?, repo.setting(&format!("remote.{remote}.pushurl"))?, repo.setting(&format!("remote.{remote}.url"))?];
-    Ok(first_known(settings, urls))
+    let used = known(settings, &[repo.remote_urls(remote)?.push]);
+    if used.is_some() {
+        return Ok(used);
+    }
+    let written = ["pushurl", "url"].map(|key| repo.setting(&format!("remote.{remote}.{key}")));
+    let [pushurl, url] = written;
+    Ok(known(settings, &[pushurl?, url?]))
 }
 
 /// Where a remote is fetched from.
 pub(super) fn fetched_from(repo: &Repo, settings: &ForgeConfig, remote: &str) -> Result<Option<Hosted>> {
-    Ok(first_known(settings, [repo.fetch_url(remote)?, repo.setting(&format!("remote.{remote}.url"))?]))
+    let used = known(settings, &[repo.remote_urls(remote)?.fetch]);
+    if used.is_some() { Ok(used) } else { Ok(known(settings, &[repo.setting(&format!("remote.{remote}.url"))?])) }
 }
 
-fn first_known<const N: usize>(settings: &ForgeConfig, urls: [Option<String>; N]) -> Option<Hosted> {
-    let mut addresses: Vec<RemoteAddress> = urls.iter().flatten().filter_map(|url| RemoteAddress::parse(url)).collect();
-    addresses.dedup();
-    let known = |address: &RemoteAddress| settings.api_of(&address.host).map(|api| Hosted { address: address.clone(), api });
-    addresses.iter().find_map(known).or_else(|| {
+/// The first that is at a GitHub that is known.
+fn known(settings: &ForgeConfig, urls: &[Option<String>]) -> Option<Hosted> {
+    let addresses: Vec<RemoteAddress> = urls.iter().flatten().filter_map(|url| RemoteAddress::parse(url)).collect();
+    let is_known = |address: &RemoteAddress| settings.api_of(&address.host).map(|api| Hosted { address: address.clone(), api });
+    addresses.iter().find_map(is_known).or_else(|| {
         // `git@work:acme/shop.git`, where `work` is a name in `~/.ssh/config`.
         addresses.iter().filter(|address| address.over_ssh).find_map(|address| {
             let host = forge::host_of_ssh(&address.host).filter(|host| *host != address.host)?;
-            known(&RemoteAddress { host, ..address.clone() })
+            is_known(&RemoteAddress { host, ..address.clone() })
         })
     })
 }

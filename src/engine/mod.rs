@@ -44,6 +44,7 @@ use crate::store::{Lease, Store, StoreError};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Listens for Ctrl-C from now on.
 ///
@@ -96,13 +97,23 @@ impl Engine {
         Ok(Lease::holder(&self.store.story_folder(id))?.is_some())
     }
 
-    /// Takes the story for the length of a verb, so that no two verbs work on it at once.
+    /// Takes the story for the length of a verb, so that no two verbs work on it at once. Blocking, for a moment: the
+    /// driver of a run that has ended lets go of the story only after it has said so.
     fn lease(&self, id: StoryId, doing: &str) -> Result<Lease> {
-        let text = format!("pid {} {doing}", std::process::id());
-        match Lease::take(&self.store.story_folder(id), &text)? {
-            Ok(lease) => Ok(lease),
-            Err(holder) => Err(Error::new(Code::Busy, format!("{doing}: the story is held by {}", holder.text))
-                .hint("wait for it, follow it with `aura watch`, or stop it with `aura cancel`")),
+        let (folder, text) = (self.store.story_folder(id), format!("pid {} {doing}", std::process::id()));
+        let mut tries = 0;
+        loop {
+            let holder = match Lease::take(&folder, &text)? {
+                Ok(lease) => return Ok(lease),
+                Err(holder) => holder,
+            };
+            let is_leaving = holder.text.ends_with(drive::HOLDS) && self.store.story(id)?.run.is_none();
+            if !is_leaving || tries >= LEASE_TRIES {
+                return Err(Error::new(Code::Busy, format!("{doing}: the story is held by {}", holder.text))
+                    .hint("wait for it, follow it with `aura watch`, or stop it with `aura cancel`"));
+            }
+            tries += 1;
+            std::thread::sleep(LEASE_PAUSE);
         }
     }
 
@@ -160,6 +171,9 @@ impl Engine {
 
 /// The folder of a story that holds its tasks' worktrees.
 pub const TASKS: &str = "tasks";
+/// How often, and how far apart, a story is asked for whose run has ended.
+const LEASE_TRIES: u32 = 200;
+const LEASE_PAUSE: Duration = Duration::from_millis(20);
 /// In a story's own folder: what its repository's configuration let git run at first.
 const PROGRAMS: &str = "programs.json";
 

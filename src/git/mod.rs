@@ -41,7 +41,7 @@ pub use admin::put_aside;
 pub use aside::set_aside;
 pub use diff::{Change, FileChange};
 pub use land::{Landed, Merge};
-pub use publish::CommitRequest;
+pub use publish::{CommitRequest, RemoteUrls};
 pub use question::{Hit, LogEntry};
 pub use refs::init;
 pub use rescue::Rescue;

@@ -25,6 +25,13 @@ pub struct CommitRequest<'a> {
     pub at: Timestamp,
 }
 
+/// A remote's addresses as git uses them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteUrls {
+    pub fetch: Option<String>,
+    pub push: Option<String>,
+}
+
 impl Repo {
     /// A value of the user's configuration as it is written there.
     pub fn setting(&self, key: &str) -> Result<Option<String>> {
@@ -32,19 +39,14 @@ impl Repo {
         Ok(Some(output.stdout_text()).filter(|text| output.success() && !text.is_empty()))
     }
 
-    /// A remote's address as git itself would push to it.
-    pub fn push_url(&self, remote: &str) -> Result<Option<String>> {
-        self.url_of(&["--push", "--", remote])
-    }
-
-    /// A remote's address as git itself would fetch from it.
-    pub fn fetch_url(&self, remote: &str) -> Result<Option<String>> {
-        self.url_of(&["--", remote])
-    }
-
-    fn url_of(&self, args: &[&str]) -> Result<Option<String>> {
-        let output = try_run(self.users_git().args(["remote", "get-url"]).args(args))?;
-        Ok(Some(output.stdout_text()).filter(|text| output.success() && !text.is_empty()))
+    /// Where git itself would fetch from and push to, with its settings applied.
+    pub fn remote_urls(&self, remote: &str) -> Result<RemoteUrls> {
+        let text = run(self.users_git().args(["remote", "-v"]), "list the remotes")?.stdout_text();
+        let of = |how: &str| {
+            let line = text.lines().filter_map(|line| line.strip_prefix(remote)?.strip_prefix('\t')).find_map(|rest| rest.split_once(how));
+            line.map(|(url, _)| url.to_owned()).filter(|url| !url.is_empty())
+        };
+        Ok(RemoteUrls { fetch: of(" (fetch)"), push: of(" (push)") })
     }
 
     /// The branch as the remote has it now, its commits brought here under a ref of Aura's own. None where there is no
@@ -67,9 +69,8 @@ impl Repo {
         let name = format!("refs/heads/{branch}");
         let doing = format!("ask `{remote}` for `{branch}`");
         // With a `pushurl`, asking by the name would look where it is fetched from.
-        let pushed = self.push_url(remote)?;
-        let place = pushed.filter(|url| self.fetch_url(remote).is_ok_and(|other| other.as_ref() != Some(url)));
-        let place = place.unwrap_or_else(|| remote.to_owned());
+        let RemoteUrls { fetch, push } = self.remote_urls(remote)?;
+        let place = push.filter(|url| Some(url) != fetch.as_ref()).unwrap_or_else(|| remote.to_owned());
         let output = run(self.users_git().args(["ls-remote", "--quiet", "--"]).arg(place).arg(&name), &doing)?;
         let text = output.stdout_text();
         let line = text.lines().find_map(|line| line.split_once('\t').filter(|(_, of)| of.trim() == name));
@@ -152,7 +153,8 @@ impl Repo {
     /// adds, each behind a line of the mark and its short name.
     pub fn patch(&self, from: &Oid, to: &Oid, each: Option<&str>) -> Result<String> {
         let options = ["--text", "--no-color", "--no-ext-diff", "--no-textconv", "-U0", "--inter-hunk-context=0", "--no-renames"];
-        let more = ["--no-relative", "--src-prefix=a/", "--dst-prefix=b/"];
+        // The last one takes back a `diff.orderFile`.
+        let more = ["--no-relative", "--src-prefix=a/", "--dst-prefix=b/", "-O/dev/null"];
         let cmd = self.git(Site::Objects);
         let cmd = match each {
             Some(mark) => cmd.args(["log", "-p", "--diff-merges=first-parent", &format!("--format={mark}%h")]).args(options).args(more),
@@ -168,7 +170,7 @@ impl Repo {
 
     /// The files that are new between two commits; with `each`, also those that a later commit removed again.
     pub fn new_names(&self, from: &Oid, to: &Oid, each: bool) -> Result<Vec<String>> {
-        let options = ["--name-only", "-z", "--no-renames", "--no-relative", "--diff-filter=A"];
+        let options = ["--name-only", "-z", "--no-renames", "--no-relative", "--diff-filter=A", "-O/dev/null"];
         let cmd = self.git(Site::Objects);
         let cmd = if each { cmd.args(["log", "--format=", "--diff-merges=first-parent"]) } else { cmd.arg("diff") };
         Ok(parts(&run(cmd.args(options).arg(format!("{from}..{to}")), LOOKING)?.stdout).collect())

@@ -1,6 +1,6 @@
 //! Secrets are found wherever they would be published, named by their place, and never repeated.
 
-use crate::hub::{Hub, executable, pushes, shop};
+use crate::hub::{Hub, What, executable, pushes, shop};
 use crate::script::{sh, write};
 use crate::world::{World, task};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ fn in_whatever_file_it_is() {
     world.script("a", "work", vec![sh(&hide)]);
     world.run_well();
     // However the user likes to see patches.
-    for (key, value) in [("diff.interHunkContext", "5"), ("diff.noprefix", "true"), ("diff.algorithm", "patience")] {
+    for (key, value) in [("diff.interHunkContext", "5"), ("diff.noprefix", "true"), ("diff.orderFile", "no-such-file")] {
         world.git(&["config", key, value]);
     }
     world.settle_checkout();
@@ -68,9 +68,10 @@ fn in_what_is_said_about_it() {
     world.settle_checkout();
     assert!(refused(&world, json!({})).contains("text of the pull request:"), "the description");
     let body = "Logs in.";
-    let detail =
-        refused(&world, json!({ "prBody": body, "prTitle": format!("Use {secret}"), "commitMessage": format!("One\n\n{secret}") }));
-    assert!(detail.contains("commit message:3 (a GitHub token)") && detail.contains("title of the pull request:1"), "{detail}");
+    let detail = refused(&world, json!({ "prBody": body, "commitMessage": format!("One\n\n{secret}") }));
+    assert!(detail.contains("commit message:3 (a GitHub token)"), "{detail}");
+    let detail = refused(&world, json!({ "prBody": body, "prTitle": format!("Use {secret}") }));
+    assert!(detail.contains("title of the pull request:1"), "{detail}");
     // A hook that writes one into the message, and one that shows what it has found.
     let hook = |name: &str, text: &str| {
         let path = world.path("repo/.git/hooks").join(name);
@@ -86,6 +87,11 @@ fn in_what_is_said_about_it() {
     hook("pre-push", &format!("echo 'leaks {secret} here' >&2; exit 1"));
     assert!(refused(&world, json!({ "prBody": body })).contains("leaks … here"));
     std::fs::remove_dir_all(world.path("repo/.git/hooks")).unwrap();
+    // After the push, the words may be others.
+    hub.fail("POST", "/pulls", 1, What::Answer(422, vec![], json!({ "message": "Validation Failed" })));
+    world.refused("complete_story", json!({ "prBody": body }));
+    let (_, problem) = world.refused("complete_story", json!({ "prBody": secret }));
+    assert!(problem["detail"].as_str().unwrap().contains("text of the pull request:1") && hub.state().pulls.is_empty(), "{problem}");
     world.tool("complete_story", json!({ "prBody": body }));
     hub.close();
     world.close();

@@ -11,6 +11,7 @@ use crate::forge::{ForgeError, IssueAddress, NewPull, Pull, PullChange, PullStat
 
 impl Ceremony<'_> {
     pub(super) fn pull_request(&self, story: &Story, commit: &Oid, target: &PullTarget) -> Result<PullRequestRef> {
+        self.refuse_secret_words(story, commit, target)?;
         let (github, slug) = (&target.github, &target.slug);
         // A number means something in one repository only, and another may be asked for now.
         let found = match story.pull_request.as_ref().filter(|known| is_in(&known.url, slug)) {

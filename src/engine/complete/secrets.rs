@@ -2,6 +2,7 @@
 //! Places are named, never values.
 
 use super::Ceremony;
+use super::target::PullTarget;
 use crate::domain::{Oid, Story};
 use crate::engine::Places;
 use crate::error::{Code, Error, Result};
@@ -22,7 +23,11 @@ impl Ceremony<'_> {
             return Ok(());
         }
         let (scanner, tip, each) = (self.scanner(), &story.tip.commit, self.request.keep_commits);
-        let mut found = scanner.scan(&self.repo.patch(base, tip, each.then_some(COMMIT_MARK))?, FINDINGS_MAX);
+        let patch = self
+            .repo
+            .patch(base, tip, each.then_some(COMMIT_MARK))
+            .map_err(|error| Error::from(error).hint("mend what it says; `secrets = false` under [complete] publishes without looking"))?;
+        let mut found = scanner.scan(&patch, FINDINGS_MAX);
         found.extend(scanner.scan_names(self.repo.new_names(base, tip, each)?.iter().map(String::as_str)));
         if !found.is_empty() {
             let squash = if each { "; without `--keep-commits`, what a later commit took out again is not published" } else { "" };
@@ -39,11 +44,18 @@ impl Ceremony<'_> {
         } else {
             found.extend(scanner.scan_text("commit message", &self.message(story)));
         }
-        if let Some(target) = &self.target.pull {
-            let text = self.request.pull.body.clone().unwrap_or_else(|| self.body(story, tip, target));
-            found.extend(scanner.scan_text("title of the pull request", &self.title(story)));
-            found.extend(scanner.scan_text("text of the pull request", &text));
+        refuse_text(&found)?;
+        self.target.pull.as_ref().map_or(Ok(()), |target| self.refuse_secret_words(story, tip, target))
+    }
+
+    /// Title and text of the pull request: asked for anew, they may be other ones than before the push.
+    pub(super) fn refuse_secret_words(&self, story: &Story, commit: &Oid, target: &PullTarget) -> Result<()> {
+        if !self.config.complete.secrets {
+            return Ok(());
         }
+        let text = self.request.pull.body.clone().unwrap_or_else(|| self.body(story, commit, target));
+        let mut found = self.scanner().scan_text("title of the pull request", &self.title(story));
+        found.extend(self.scanner().scan_text("text of the pull request", &text));
         refuse_text(&found)
     }
 
