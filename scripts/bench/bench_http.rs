@@ -30,7 +30,7 @@ pub fn http() {
         world.story();
         world.plan(&[Job { after: vec![], ms: 240_000 }, Job { after: vec![0], ms: 0 }]);
         let run = world.call("run_wave", &json!({ "storyId": "latest", "all": true }));
-        story = run["storyId"].as_str().expect("an id").to_owned();
+        run["storyId"].as_str().expect("an id").clone_into(&mut story);
     }
     let server = Server::aura(&world);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
