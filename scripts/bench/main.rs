@@ -2,6 +2,8 @@
 //! Every figure that has a rival is measured beside it, in turn, in the same run, and shown as a ratio: machines are noisy.
 #![allow(clippy::print_stdout, clippy::cast_sign_loss)] // Figures are printed, and counts are small.
 
+mod bench_constant;
+mod bench_http;
 mod bench_land;
 mod bench_mcp;
 mod bench_run;
@@ -17,9 +19,14 @@ fn main() {
     {
         return bench_mcp::answer_a_constant(file);
     }
+    if let [word, file] = args.as_slice()
+        && word == bench_http::CONSTANT
+    {
+        return bench_constant::answer(file);
+    }
     let asked: Vec<String> = args.into_iter().filter(|arg| !arg.starts_with('-')).collect();
     let wanted = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
-    let benches: [(&str, fn()); 7] = [
+    let benches: [(&str, fn()); 8] = [
         ("status", status),
         ("worktrees", bench_land::worktrees),
         ("land", bench_land::land),
@@ -27,6 +34,7 @@ fn main() {
         ("makespan", bench_run::makespan),
         ("memory", bench_run::memory),
         ("mcp", bench_mcp::mcp),
+        ("http", bench_http::http),
     ];
     for (name, bench) in benches {
         if wanted(name) {

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// How often the transcript is looked at for what the agent is doing: for people, never to decide.
-const GLANCE: Duration = Duration::from_millis(80);
+const GLANCE: Duration = Duration::from_millis(40);
 /// Least time between two activity events of one attempt.
 const ACTIVITY_PAUSE: Duration = Duration::from_millis(400);
 /// Most bytes of a transcript read at once.

@@ -10,8 +10,12 @@ const MESSAGE_CHARS_MAX: usize = 500;
 /// Most characters of a caller's own text in a message.
 const QUOTE_CHARS_MAX: usize = 60;
 
+/// Below this every whole number has a float of its own: 2^53.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
 /// Decodes what was given to `doing`.
-pub(super) fn decode<T: DeserializeOwned>(doing: &str, value: Value) -> Result<T> {
+pub(super) fn decode<T: DeserializeOwned>(doing: &str, mut value: Value) -> Result<T> {
+    make_whole(&mut value);
     let Value::Object(fields) = &value else {
         return Err(Error::invalid(format!("{doing}: the arguments are not a JSON object"))
             .hint("give an object, for example {\"storyId\": \"latest\"}"));
@@ -31,6 +35,22 @@ pub(super) fn decode<T: DeserializeOwned>(doing: &str, value: Value) -> Result<T
         };
         Error::invalid(format!("{doing}: {place}{}", words(&message)))
     })
+}
+
+/// `4.0` is a whole number to JSON Schema, and to the languages that know only one kind of number; what those cannot say exactly is none.
+fn make_whole(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let whole = number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < EXACT_MAX);
+            if let Some(whole) = whole {
+                *value = json!(whole as i64);
+            }
+        }
+        Value::Number(number) if number.as_f64().is_some_and(|n| n.abs() >= EXACT_MAX) => *value = json!(number.as_f64()),
+        Value::Array(items) => items.iter_mut().for_each(make_whole),
+        Value::Object(fields) => fields.values_mut().for_each(make_whole),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// The path of what is at fault: what fails in the same way when it stands alone.
@@ -145,6 +165,15 @@ mod tests {
             ),
         ] {
             assert_eq!(decode::<Outer>("x", value).unwrap_err().detail, expected);
+        }
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let of = |count: Value| decode::<Outer>("x", json!({ "storyId": "a", "maxCount": count })).map(|outer| outer.max_count);
+        assert_eq!(of(json!(4.0)).unwrap(), Some(4));
+        for wrong in [json!(4.5), json!(-1.0), json!(1e300), json!(1_u64 << 53)] {
+            assert!(of(wrong.clone()).unwrap_err().detail.contains("`maxCount`"), "{wrong}");
         }
     }
 

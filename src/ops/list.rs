@@ -1,7 +1,7 @@
 use super::view::{StoryStatus, StoryView, start_of};
 use super::{Effect, Engine, Op, Result, Toolset};
 use crate::domain::StoryId;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::store::Page;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,9 +23,8 @@ pub struct ListStories {
     /// Only stories of this repository.
     #[arg(short, long, value_name = "PATH")]
     pub repository_path: Option<PathBuf>,
-    /// Most stories to show, 1 to 1000 (default 100).
+    /// Most stories to show (default 100, at most 1000).
     #[arg(long)]
-    #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<usize>,
     /// `nextCursor` of the last answer: the stories after it.
     #[arg(long)]
@@ -81,7 +80,7 @@ fn after(engine: &Engine, cursor: &str) -> Result<StoryId> {
     let whole = |id: &StoryId| id.to_string() == cursor;
     engine.store.find(cursor).ok().filter(whole).ok_or_else(|| {
         let shown: String = cursor.chars().take(60).collect();
-        Error::invalid(format!("list stories: `cursor` is `{}`, which is no story", shown.escape_debug()))
+        Error::new(Code::NotFound, format!("list stories: `cursor` is `{}`, which is no story", shown.escape_debug()))
             .hint("give the `nextCursor` of an earlier answer, or leave it out to begin with the newest")
     })
 }

@@ -1,7 +1,7 @@
 use super::view::{self, Form, GateView, OrchestratorStatus, StoryStatus, TaskStatus, TaskView, UsageView, trouble};
 use super::{Effect, Engine, Op, Result, Toolset};
 use crate::domain::{Completion, Culprit, Story};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -135,8 +135,11 @@ impl StatusView {
         if let Some(after) = cursor {
             let Some(at) = self.tasks.iter().position(|task| task.id == after) else {
                 let shown: String = after.chars().take(60).collect();
-                return Err(Error::invalid(format!("show the status: `cursor` is `{}`, which is no task of it", shown.escape_debug()))
-                    .hint("give the `nextCursor` of an earlier answer, or leave it out to begin with the first task"));
+                return Err(Error::new(
+                    Code::NotFound,
+                    format!("show the status: `cursor` is `{}`, which is no task of it", shown.escape_debug()),
+                )
+                .hint("give the `nextCursor` of an earlier answer, or leave it out to begin with the first task"));
             };
             self.tasks.drain(..=at);
         }

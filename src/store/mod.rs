@@ -188,7 +188,7 @@ impl Store {
     pub fn story_count(&self) -> Result<usize> {
         let guard = self.lock();
         let mut query = guard.connection.prepare_cached("select count(*) from story").map_err(sql("count stories"))?;
-        query.query_row([], |row| row.get::<_, i64>(0)).map(|count| count as usize).map_err(sql("count stories"))
+        query.query_row([], |row| row.get::<_, i64>(0)).map(|count| usize::try_from(count).unwrap_or(0)).map_err(sql("count stories"))
     }
 
     /// Some stories, newest first.

@@ -187,7 +187,7 @@ fn a_list_is_read_page_by_page() {
     let rest = cli.json(&["list", "--cursor", &made[3], "--limit", "1"]).well();
     assert_eq!((&rest["stories"][0]["id"], &rest["nextCursor"]), (&json!(made[4]), &json!(null)));
     for cursor in ["nonsense", &made[0][..12], "00000000-0000-0000-0000-000000000000"] {
-        server.get(&format!("{STORIES}?cursor={cursor}")).refused("invalid_request");
+        server.get(&format!("{STORIES}?cursor={cursor}")).refused("not_found");
     }
 }
 

@@ -75,6 +75,31 @@ fn what_another_process_writes_is_told_at_once_to_whoever_listens() {
 }
 
 #[test]
+fn whoever_has_heard_of_something_is_told_nothing_older() {
+    let cli = Cli::new();
+    let server = Server::start(&cli);
+    let story = cli.planned(&[task("task-1", &[]), task("task-2", &["task-1"]), task("task-3", &["task-2"])]);
+    let path = format!("{STORIES}/{story}/orchestrator-status");
+    let position = || server.get(&path).well(200)["seq"].as_i64().unwrap();
+    position();
+    let mut stream = server.follow(&format!("{STORIES}/{story}/events"), &[]);
+    assert_eq!(stream.line().as_deref(), Some("retry: 1000"));
+    // By another process, and by this server.
+    cli.json(&["run", &story, "--detach"]).well();
+    let (mut heard, mut kind) = (0, Value::Null);
+    while kind != "runEnded" {
+        let (seq, event) = stream.event().unwrap();
+        (heard, kind) = (heard + 1, event["kind"].clone());
+        assert!(position() >= seq, "{event}");
+    }
+    assert!(heard > 5);
+    let run = server.post(&format!("{STORIES}/{story}/run"), &serde_json::json!({ "all": true })).well(202);
+    assert!(position() >= run["since"].as_i64().unwrap(), "its own change is seen at once");
+    server.ask("POST", &format!("{STORIES}/{story}/run?wait=60"), None).well(200);
+    assert_eq!(server.get(&path).well(200)["isComplete"], true);
+}
+
+#[test]
 fn a_thousand_idle_streams_do_no_harm() {
     let cli = Cli::new();
     let server = Server::start(&cli);
@@ -92,7 +117,7 @@ fn a_thousand_idle_streams_do_no_harm() {
 }
 
 /// Resident memory in KiB; where it is not told, zero.
-fn memory(pid: u32) -> u64 {
+pub fn memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).unwrap_or(0)

@@ -6,11 +6,18 @@
 mod cli_world;
 
 mod contract;
+#[cfg(unix)]
+mod described;
 mod follow;
 mod guard;
 #[path = "../mcp/host.rs"]
 #[allow(dead_code)] // Shared with the tests of the MCP door.
 mod host;
+mod live;
+#[cfg(unix)]
+#[path = "../support/packages.rs"]
+#[allow(dead_code)] // Each test program uses its part.
+mod packages;
 mod protocol;
 mod remote;
 mod server;

@@ -49,6 +49,12 @@ pub fn python() -> Option<PathBuf> {
     required("python", venv).map(|folder| folder.join("bin/python"))
 }
 
+#[allow(dead_code)] // Of `tests/http` only.
+/// The program that holds an API against its own description.
+pub fn schemathesis() -> Option<PathBuf> {
+    required("schemathesis", venv).map(|folder| folder.join("bin/schemathesis"))
+}
+
 /// A Node that is new enough: whoever runs the tests has one, or it came with the clients.
 pub fn node() -> Option<PathBuf> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();

@@ -6,7 +6,7 @@ use super::{EXIT_CODE, Shared, TOOLS, problem};
 use crate::error::{Error, Result};
 use crate::ops::{self, Answer, Verb};
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequestParts, Path, Query, RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -123,6 +123,10 @@ impl From<Error> for Refusal {
 
 async fn exchange(place: &Arc<Place>, request: Request) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
+    let is_status = place.verb.name == "get_orchestrator_status" && place.route.is_some();
+    if is_status && let Some(text) = place.shared.statuses.get(&parts.uri.to_string()) {
+        return Ok(tagged(&parts.headers, head(0), text));
+    }
     let path = RawPathParams::from_request_parts(&mut parts, &()).await.map_err(|_| Error::invalid("the path is not UTF-8"))?;
     let query = Query::<Vec<(String, String)>>::from_request_parts(&mut parts, &()).await;
     let Query(query) = query.map_err(|_| Error::invalid("the query cannot be read"))?;
@@ -146,8 +150,8 @@ async fn exchange(place: &Arc<Place>, request: Request) -> Result<Response, Refu
         }
         Some(_) | None => None,
     };
-    if place.verb.name == "get_orchestrator_status" && place.route.is_some() {
-        return Ok(status(place, &parts.headers, args).await?);
+    if is_status {
+        return Ok(status(place, &parts.headers, parts.uri.to_string(), args).await?);
     }
     match key {
         None => {
@@ -162,21 +166,25 @@ async fn exchange(place: &Arc<Place>, request: Request) -> Result<Response, Refu
     }
 }
 
-/// The one that is asked for again and again.
-async fn status(place: &Place, headers: &HeaderMap, args: Map<String, Value>) -> Result<Response> {
-    let (engine, key) = (place.shared.engine.clone(), Value::Object(args.clone()).to_string());
-    let seq = place.shared.calls.read(move || ops::follow::last(&engine)).await?;
-    if let Some(text) = place.shared.statuses.get(&key, seq) {
-        return Ok(tagged(headers, head(0), text));
-    }
-    let text = call(place, args).await?.value.to_string();
-    place.shared.statuses.put(key, seq, text.clone());
+/// The one that is asked for again and again: nothing is read or made anew while nothing happens.
+async fn status(place: &Place, headers: &HeaderMap, asked: String, args: Map<String, Value>) -> Result<Response> {
+    let turn = place.shared.statuses.turn();
+    let answer = call(place, args).await?;
+    let (story, text) = (answer.value["storyId"].as_str().unwrap_or_default().to_owned(), Bytes::from(answer.value.to_string()));
+    place.shared.statuses.put(asked, turn, story, text.clone());
     Ok(tagged(headers, head(0), text))
 }
 
 async fn call(place: &Place, args: Map<String, Value>) -> Result<Answer> {
+    let shared = &place.shared;
     let waits = place.verb.name == "wait_for_wave" || args.get("waitSeconds").and_then(Value::as_u64).is_some_and(|seconds| seconds > 0);
-    place.shared.calls.call(place.shared.engine.clone(), place.verb, Value::Object(args), waits).await
+    let answer = shared.calls.call(shared.engine.clone(), place.verb, Value::Object(args), waits).await;
+    // Whoever knows what this call has done, or seen, is told nothing older afterwards.
+    let is_ahead = |answer: &Answer| answer.value["seq"].as_i64().is_some_and(|seq| seq > shared.feed.last());
+    if !place.verb.effect.read_only || answer.as_ref().is_ok_and(is_ahead) {
+        shared.statuses.forget();
+    }
+    answer
 }
 
 /// The first with a key does it, to the end even if it goes away; the others hear what came of it.
@@ -249,7 +257,7 @@ fn add_query(args: &mut Map<String, Value>, place: &Place, query: Vec<(String, S
         let kind = &place.input["properties"][&name]["type"];
         let holds = |wanted: &str| kind == wanted || kind.as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == wanted));
         let value = match text.as_str() {
-            "true" | "" if holds("boolean") => true.into(),
+            "true" if holds("boolean") => true.into(),
             "false" if holds("boolean") => false.into(),
             text if holds("integer") => text.parse::<i64>().map_or_else(|_| text.into(), Value::from),
             text => text.into(),
@@ -309,7 +317,8 @@ fn locate(headers: &mut HeaderMap, path: &str) {
 }
 
 /// With a tag of its content, and without it where the client has it already.
-fn tagged(asked: &HeaderMap, mut headers: HeaderMap, text: String) -> Response {
+fn tagged(asked: &HeaderMap, mut headers: HeaderMap, text: impl Into<Bytes>) -> Response {
+    let text = text.into();
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     let tag = format!("\"{:016x}\"", hasher.finish());

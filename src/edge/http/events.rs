@@ -191,7 +191,8 @@ impl Stream {
             }
         };
         let is_all = found.len() < PAGE_EVENTS;
-        for event in found {
+        // What is newer comes with the feed, which also sees to it that statuses know of it.
+        for event in found.into_iter().filter(|event| event.seq <= last) {
             self.add(text, event.seq, &event.value.to_string(), event.ends_run);
             self.seq = event.seq;
             if self.is_over {

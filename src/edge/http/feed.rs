@@ -1,6 +1,7 @@
 //! The newest events, read from the log once for all streams. A stream that is near the end of the log takes them from here;
 //! one that lags reads the log itself. So a stream costs a position, not a queue.
 
+use super::cache::Cache;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::ops::follow::{self, EventView, Follow};
@@ -17,6 +18,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) struct Feed {
     ring: Mutex<Ring>,
+    statuses: Arc<Cache>,
     last: watch::Sender<i64>,
     ended: watch::Sender<bool>,
 }
@@ -44,10 +46,11 @@ impl From<&EventView> for Item {
 
 impl Feed {
     /// Follows the log from now on, for as long as the program runs.
-    pub(super) fn start(engine: &Engine) -> Result<Arc<Feed>> {
+    pub(super) fn start(engine: &Engine, statuses: Arc<Cache>) -> Result<Arc<Feed>> {
         let last = follow::last(engine)?;
         let feed = Arc::new(Feed {
             ring: Mutex::new(Ring { floor: last, bytes: 0, events: VecDeque::new() }),
+            statuses,
             last: watch::channel(last).0,
             ended: watch::channel(false).0,
         });
@@ -87,6 +90,8 @@ impl Feed {
 
     fn add(&self, found: &[EventView]) {
         let Some(last) = found.last().map(|event| event.seq) else { return };
+        // Before anybody hears of them: whoever has heard is answered accordingly.
+        self.statuses.hear(found);
         let mut ring = self.ring();
         for event in found {
             let item = Item::from(event);
@@ -146,6 +151,7 @@ mod tests {
     fn feed(events: i64) -> Feed {
         let feed = Feed {
             ring: Mutex::new(Ring { floor: 10, bytes: 0, events: VecDeque::new() }),
+            statuses: Arc::default(),
             last: watch::channel(10).0,
             ended: watch::channel(false).0,
         };

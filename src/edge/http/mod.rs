@@ -74,7 +74,7 @@ struct Shared {
     guard: guard::Guard,
     calls: calls::Calls,
     replies: replies::Replies,
-    statuses: cache::Cache,
+    statuses: Arc<cache::Cache>,
     feed: Arc<feed::Feed>,
     streams: Arc<tokio::sync::Semaphore>,
 }
@@ -102,17 +102,11 @@ pub(super) async fn serve(engine: Engine, args: &ArgMatches) -> Result<u8> {
     let home = engine.environment().home.clone();
     let guard = guard::Guard::new(&home, bound, &names)?;
     let link = guard.link();
-    let feed = feed::Feed::start(&engine)?;
+    let statuses = Arc::new(cache::Cache::default());
+    let feed = feed::Feed::start(&engine, statuses.clone())?;
     let streams = Arc::new(tokio::sync::Semaphore::new(events::STREAMS_MAX));
-    let shared = Arc::new(Shared {
-        engine,
-        guard,
-        calls: calls::Calls::new(),
-        replies: replies::Replies::default(),
-        statuses: cache::Cache::default(),
-        feed,
-        streams,
-    });
+    let shared =
+        Arc::new(Shared { engine, guard, calls: calls::Calls::new(), replies: replies::Replies::default(), statuses, feed, streams });
     let token = home.join(TOKEN_FILE);
     term::err(&format!("Aura: http://{bound}\nBoard, opens once: {link}\nThe token is in {}.\n", token.display()));
     if !bound.ip().is_loopback() {

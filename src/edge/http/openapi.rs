@@ -56,6 +56,7 @@ fn operation(route: &Route, schemas: &mut Map<String, Value>) -> Value {
     let Some(verb) = route.verb() else { return Value::Null };
     let mut input = hoist((verb.input)().into(), schemas);
     let output = hoist((verb.output)().into(), schemas);
+    bound(&mut input);
     let about = input["description"].as_str().unwrap_or_default().to_owned();
     let mut parameters: Vec<Value> =
         ["id", "taskId"].into_iter().filter(|name| route.path.contains(&format!("{{{name}}}"))).map(id).collect();
@@ -65,6 +66,7 @@ fn operation(route: &Route, schemas: &mut Map<String, Value>) -> Value {
         fields.retain(|name, _| name != "storyId" && name != "taskId");
     }
     input["required"] = required.clone().into();
+    refine(verb.name, &mut input);
     let mut found = json!({
         "operationId": verb.name,
         "summary": about.split(". ").next().unwrap_or_default().trim_end_matches('.'),
@@ -72,7 +74,7 @@ fn operation(route: &Route, schemas: &mut Map<String, Value>) -> Value {
         "responses": responses(route, &output)
     });
     if route.method == Method::Post {
-        found["requestBody"] = json!({ "required": !required.is_empty(), "content": { "application/json": { "schema": input } } });
+        found["requestBody"] = json!({ "required": !input["required"].as_array().is_none_or(Vec::is_empty), "content": { "application/json": { "schema": input } } });
         parameters.push(json!({
             "name": "Idempotency-Key", "in": "header", "schema": { "type": "string", "pattern": "^[!-~]{1,255}$" },
             "description": "The same key with the same body is answered once more, not done once more; until the server ends, at most a day."
@@ -90,6 +92,44 @@ fn operation(route: &Route, schemas: &mut Map<String, Value>) -> Value {
     }
     found["parameters"] = parameters.into();
     found
+}
+
+/// How large a number may be: what programs elsewhere know of a Rust type by its name only.
+fn bound(schema: &mut Value) {
+    let max = match schema["format"].as_str() {
+        Some("uint32") => Some(i64::from(u32::MAX)),
+        // What every language can say exactly.
+        Some("uint" | "uint64" | "int64") => Some((1 << 53) - 1),
+        Some(_) | None => None,
+    };
+    if let (Some(max), Some(fields)) = (max, schema.as_object_mut()) {
+        let min = if fields["format"] == "int64" { -max } else { 0 };
+        fields.remove("format");
+        fields.entry("maximum").or_insert(max.into());
+        fields.entry("minimum").or_insert(min.into());
+    }
+    match schema {
+        Value::Object(fields) => fields.values_mut().for_each(bound),
+        Value::Array(items) => items.iter_mut().for_each(bound),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// What a body must hold here and the table of verbs cannot say: a command line has a current folder, and another way to wait.
+fn refine(verb: &str, input: &mut Value) {
+    match verb {
+        "create_story" => {
+            input["required"] = json!(["repositoryPath"]);
+            input["properties"]["repositoryPath"]["type"] = "string".into();
+            let one = |name: &str| json!({ "required": [name], "properties": { name: { "type": "string" } } });
+            input["anyOf"] = json!([one("title"), one("issueUrl")]);
+        }
+        "run_wave" => {
+            let fields = input["properties"].as_object_mut();
+            fields.and_then(|fields| fields.remove("waitSeconds"));
+        }
+        _ => {}
+    }
 }
 
 fn responses(route: &Route, output: &Value) -> Value {
