@@ -1,0 +1,63 @@
+//! A story that runs while somebody watches.
+
+use crate::server::Server;
+use crate::stage::{Stage, task};
+use serde_json::{Value, json};
+
+#[test]
+fn a_story_goes_from_its_title_to_its_commit_without_a_reload() {
+    let Some(mut stage) = Stage::new() else { return };
+    for (id, after) in [("task-1", ""), ("task-2", ""), ("task-3", "")] {
+        let words = format!("{id} looks around{after}");
+        stage.script(
+            id,
+            &json!({ "work": [["say", words], ["await", format!("go-{id}")], ["write", format!("{id}.txt"), id], ["say", "Done."]] }),
+        );
+    }
+    let learnt = stage.play("live.mjs", &json!({}));
+    let id = learnt["story"].as_str().unwrap();
+    assert_eq!(learnt["documents"], 1, "nothing was loaded again");
+    let status = stage.status(id);
+    assert_eq!(status["storyStatus"], "Completed", "{status}");
+    let repo = stage.cli.repo();
+    assert_eq!(stage.cli.git(&repo, &["rev-list", "--count", "main"]), "2", "one commit on top of the start");
+    for id in ["task-1", "task-2", "task-3"] {
+        assert_eq!(stage.cli.git(&repo, &["show", &format!("main:{id}.txt")]), id);
+    }
+}
+
+#[test]
+fn the_page_goes_on_where_it_was_when_the_server_comes_again() {
+    let Some(mut stage) = Stage::new() else { return };
+    let ids = ["task-1", "task-2", "task-3"];
+    for id in ids {
+        stage.script(
+            id,
+            &json!({ "work": [["say", format!("{id} waits")], ["await", format!("go-{id}")], ["write", format!("{id}.txt"), id]] }),
+        );
+    }
+    let story = stage.planned(
+        "Outlives its server",
+        &[task("task-1", "One", &[]), task("task-2", "Two", &["task-1"]), task("task-3", "Three", &["task-2"])],
+    );
+    let address = stage.server().address.clone();
+    let ran = story.clone();
+    let learnt = stage.play_with("reconnect.mjs", &json!({ "story": story }), |stage, ask| {
+        match ask["ask"].as_str().unwrap() {
+            "run" => stage.cli.json(&["run", &ran, "--all", "--detach"]).well(),
+            // Dropped is killed, with no warning.
+            "kill" => json!(stage.server.take().is_some()),
+            "start" => {
+                stage.server = Some(Server::start_at(&stage.cli, &address));
+                Value::Null
+            }
+            "ended" => stage.ended(&ran),
+            other => panic!("{other}"),
+        }
+    });
+    assert_eq!(learnt["documents"], 1, "nothing was loaded again");
+    assert_eq!(learnt["shown"]["tasks"], stage.tasks(&story), "{learnt}");
+    let bars: Vec<&str> = learnt["shown"]["bars"].as_array().unwrap().iter().map(|pair| pair[0].as_str().unwrap()).collect();
+    let attempts: Vec<&str> = bars.iter().copied().filter(|key| key.starts_with("task-")).collect();
+    assert_eq!(attempts, ["task-1/1", "task-2/1", "task-3/1"], "every attempt once");
+}
