@@ -2,10 +2,33 @@
 //! Every figure that has a rival is measured beside it, in turn, in the same run, and shown as a ratio: machines are noisy.
 #![allow(clippy::print_stdout, clippy::cast_sign_loss)] // Figures are printed, and counts are small.
 
+mod bench_board;
 mod bench_land;
 mod bench_mcp;
 mod bench_run;
 mod world;
+
+// The scene of the board's own test is what is measured.
+#[cfg(unix)]
+#[path = "../../tests/support/cli_world.rs"]
+#[allow(dead_code, clippy::unwrap_used)]
+mod cli_world;
+#[cfg(unix)]
+#[path = "../../tests/board/large.rs"]
+#[allow(clippy::unwrap_used)]
+mod large;
+#[cfg(unix)]
+#[path = "../../tests/support/packages.rs"]
+#[allow(dead_code)]
+mod packages;
+#[cfg(unix)]
+#[path = "../../tests/http/server.rs"]
+#[allow(dead_code, clippy::unwrap_used)]
+mod server;
+#[cfg(unix)]
+#[path = "../../tests/board/stage.rs"]
+#[allow(dead_code, clippy::unwrap_used)]
+mod stage;
 
 use std::time::{Duration, Instant};
 use world::{World, git};
@@ -19,7 +42,7 @@ fn main() {
     }
     let asked: Vec<String> = args.into_iter().filter(|arg| !arg.starts_with('-')).collect();
     let wanted = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
-    let benches: [(&str, fn()); 7] = [
+    let benches: [(&str, fn()); 8] = [
         ("status", status),
         ("worktrees", bench_land::worktrees),
         ("land", bench_land::land),
@@ -27,6 +50,7 @@ fn main() {
         ("makespan", bench_run::makespan),
         ("memory", bench_run::memory),
         ("mcp", bench_mcp::mcp),
+        ("board", bench_board::board),
     ];
     for (name, bench) in benches {
         if wanted(name) {

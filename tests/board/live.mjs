@@ -1,5 +1,5 @@
 // From the page alone: create, decompose, run, watch, complete.
-import { about, equal, holds, open, release, scene } from './browser.mjs';
+import { about, ask, equal, holds, open, release, scene } from './browser.mjs';
 
 const DESCRIPTION = `Three files.
 
@@ -48,6 +48,7 @@ await scene(async () => {
   await page.keyboard.press('Escape');
   await board.dialog().waitFor({ state: 'detached' });
   holds(await board.button('Complete').isVisible(), 'a story is completed only when somebody says so');
+  await ask('elsewhere');
   await board.command('Complete', { Publish: 'merge' });
   await page.locator(`nav [data-story="${story}"][data-status=Completed]`).waitFor();
 

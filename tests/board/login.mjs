@@ -1,5 +1,5 @@
 // Who may look, and how the page says that somebody may not.
-import { about, ask, equal, holds, open, scene } from './browser.mjs';
+import { about, ask, equal, faults, holds, open, scene } from './browser.mjs';
 
 const words = (board) => board.page.locator('body').innerText();
 
@@ -22,6 +22,10 @@ await scene(async () => {
   const said = await words(late);
   holds(said.includes('used already') && said.includes('aura serve'), `a used link says what to do: ${said}`);
 
+  holds((await faults(late, 'the page of a used link')).length === 0, 'the page of a used link is accessible');
+
+  await board.page.goto(about.link);
+  await board.connection('live').waitFor();
   await stranger.page.goto((await ask('link')).url);
   await stranger.connection('live').waitFor();
 

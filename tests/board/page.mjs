@@ -26,6 +26,7 @@ export class Board {
   panel(id) { return this.page.locator(id ? `#task[data-task=${text(id)}]` : '#task'); }
   tab(name) { return this.panel().getByRole('tab', { name, exact: true }); }
   lines() { return this.panel().locator('.lines:visible'); }
+  field(name) { return this.panel().locator(`[data-field=${name}]`).first(); }
   dialog() { return this.page.locator('dialog[open]'); }
   alert(code) { return this.page.locator(`[role=alert]${code ? `[data-code=${text(code)}]` : ''}, [role=alert] [data-code=${text(code ?? '')}]`).first(); }
   button(name) { return this.page.getByRole('button', { name, exact: true }); }

@@ -6,6 +6,7 @@ use crate::server::Server;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::mpsc;
@@ -34,10 +35,14 @@ impl Stage {
         fs::create_dir(cli.path("agents")).unwrap();
         let args = json!([concat!(env!("CARGO_MANIFEST_DIR"), "/tests/board/agent.mjs"), cli.path("agents")]);
         let agent = format!("[agents.script]\nkind = \"command\"\nprogram = \"node\"\nargs = {args}\nresume_args = {args}\n");
-        let settings = format!("agent = \"script\"\nplanner = \"outline\"\nmax_parallelism = 8\n{agent}[gate]\n{gate}\n");
+        // The same, speaking as Copilot CLI does: with tools and with what it has used.
+        let copilot = cli.path("bin/copilot");
+        fs::write(&copilot, "#!/bin/sh\nexec node \"$AGENT\" \"$AGENTS\" \"$@\"\n").unwrap();
+        fs::set_permissions(&copilot, fs::Permissions::from_mode(0o755)).unwrap();
+        let copilot = format!("[agents.copilot]\nprogram = {}\nenv = {{ AGENT = {}, AGENTS = {} }}\n", json!(copilot), args[0], args[1]);
+        let top = "agent = \"script\"\nplanner = \"outline\"\nmax_parallelism = 8\n";
+        let settings = format!("{top}{agent}{copilot}[gate]\n{gate}\n");
         fs::write(cli.path("home/config.toml"), settings).unwrap();
-        // The base is nobody's checkout, so that a story can be merged into it.
-        cli.git(&cli.repo(), &["checkout", "-q", "-b", "mine"]);
         let server = Some(Server::start(&cli));
         Some(Stage { cli, server, packages })
     }
