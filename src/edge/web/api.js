@@ -1,35 +1,87 @@
 // Asks the API, and follows the log.
 const PREFIX = '/api/stories';
+/** A story's history is whole when its last event has come; should none come for so long, it is taken as it is. */
+const SILENCE_MS = 4000;
 
+/** What the server said no to: a problem document. */
 export class Refusal extends Error {
   constructor(status, problem) {
     super(problem.detail ?? problem.title ?? `The server answered ${status}.`);
     this.status = status;
+    this.code = problem.code ?? '';
     this.hint = problem.hint ?? '';
   }
 }
 
-export async function ask(method, path, body) {
-  const request = { method, headers: { accept: 'application/json' }, credentials: 'same-origin' };
-  if (body !== undefined) {
-    request.headers['content-type'] = 'application/json';
-    request.headers['idempotency-key'] = crypto.randomUUID();
-    request.body = JSON.stringify(body);
-  }
-  const response = await fetch(PREFIX + path, request);
+const part = encodeURIComponent;
+export const storyPath = (id) => `/${part(id)}`;
+export const taskPath = (id, task) => `/${part(id)}/tasks/${part(task)}`;
+const answers = new Map();
+
+async function reply(response) {
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Refusal(response.status, answer);
   return answer;
 }
 
-/** Follows events after `since`; returns what ends it. `told` gets `live`, `lost` or `refused`. */
-export function follow(path, since, each, told) {
-  let last = since;
+/** Reads; what has not changed since is not sent again. `undefined` when `known` says that it was read before. */
+export async function read(path, options = {}) {
+  const headers = { accept: 'application/json' };
+  const last = answers.get(path);
+  if (last && options.isKept) headers['if-none-match'] = last.tag;
+  const response = await fetch(PREFIX + path, { headers, credentials: 'same-origin', signal: options.signal });
+  if (response.status === 304) return last.answer;
+  const answer = await reply(response);
+  const tag = response.headers.get('etag');
+  if (tag && options.isKept) answers.set(path, { tag, answer });
+  return answer;
+}
+
+/** Changes something. The same press of a button never does it twice. */
+export async function change(method, path, body) {
+  const request = { method, headers: { accept: 'application/json' }, credentials: 'same-origin' };
+  if (body !== undefined) {
+    request.headers['content-type'] = 'application/json';
+    request.headers['idempotency-key'] = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+    request.body = JSON.stringify(body);
+  }
+  return reply(await fetch(PREFIX + path, request));
+}
+
+/** Reads a story's events after `since`, up to the one at `last`. */
+export async function history(id, since, last, each, signal) {
+  if (since >= last) return;
+  const stop = new AbortController();
+  signal.addEventListener('abort', () => stop.abort());
+  const response = await fetch(`${PREFIX}${storyPath(id)}/events?since=${since}&format=jsonl`, { credentials: 'same-origin', signal: stop.signal });
+  if (!response.ok) await reply(response);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (let seq = since; seq < last;) {
+    const silence = new Promise((resolve) => { setTimeout(() => resolve({ done: true }), SILENCE_MS); });
+    const { done, value } = await Promise.race([reader.read(), silence]);
+    if (done) break;
+    const lines = (rest + value).split('\n');
+    rest = lines.pop();
+    for (const line of lines.filter(Boolean)) {
+      const event = JSON.parse(line);
+      seq = event.seq;
+      each(event);
+    }
+  }
+  stop.abort();
+}
+
+/**
+ * Follows every story from now on, for ever: one connection for the page. `told` gets `live`, or `lost`. A gap is for the reader
+ * to close: it is told `live` again.
+ */
+export function follow(each, told) {
+  let last = -1;
   let source = null;
   let timer = 0;
-  let ended = false;
   const open = () => {
-    source = new EventSource(`${PREFIX}${path}/events?since=${last}`);
+    source = new EventSource(`${PREFIX}/events?since=${last}`);
     source.onopen = () => told('live');
     source.onmessage = (message) => {
       const seq = Number(message.lastEventId);
@@ -39,10 +91,9 @@ export function follow(path, since, each, told) {
     };
     source.onerror = () => {
       told('lost');
-      if (source.readyState !== EventSource.CLOSED || ended) return;
-      timer = setTimeout(open, 1000);
+      if (source.readyState === EventSource.CLOSED) timer = setTimeout(open, 1500);
     };
   };
   open();
-  return () => { ended = true; clearTimeout(timer); source.close(); };
+  return () => { clearTimeout(timer); source.close(); };
 }

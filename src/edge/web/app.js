@@ -1,145 +1,121 @@
-// The page: which story is shown, what is known of it, and when it is drawn again. State comes from the API and the log only.
-import { ask, follow } from './api.js';
-import { h, badge, seconds, say } from './dom.js';
-import { graph } from './graph.js';
-import { Bars, timeline } from './timeline.js';
-import { taskPanel } from './task.js';
-import { lines } from './lines.js';
+// The page: which story is shown, where it is drawn, and the keys.
+import { create } from './actions.js';
 import * as actions from './actions.js';
+import { showKeys } from './dialog.js';
+import { h, put, say, show } from './dom.js';
+import { List } from './list.js';
+import { StoryView } from './story.js';
+import { TaskPanel } from './task.js';
+import { changed, choose, loadStories, loadStory, onChange, onEvent, state } from './store.js';
 
-const PAUSE_MS = 120;
 const $ = (id) => document.getElementById(id);
-const state = { story: undefined, task: null, status: null, bars: new Bars(), stop: null, connection: '' };
+const KEYS = [
+  ['/', 'filter the stories'], ['← ↑ → ↓', 'move between tasks'], ['Enter', 'open a task'], ['Esc', 'close the task'], ['n', 'new story'],
+  ['?', 'these keys'],
+];
+const CONNECTION = { live: 'Live', lost: 'Reconnecting…', refused: 'Not logged in' };
 
-/** Calls at most every so often, and once more when asked meanwhile. */
-function calm(call) {
-  let timer = 0;
-  return () => { timer ||= setTimeout(async () => { try { await call(); } catch (error) { troubled(error); } finally { timer = 0; } }, PAUSE_MS); };
+const go = (task) => { location.hash = task ? `#/${state.storyId}/${encodeURIComponent(task)}` : `#/${state.storyId}`; };
+const list = new List($('stories'), (text) => { state.filter = text; changed(); });
+const view = new StoryView(go);
+const panel = new TaskPanel($('task'), { close, retry: (task) => actions.retry(state.status, task) });
+const welcome = makeWelcome();
+$('main').append(welcome.node, view.node);
+
+function close() {
+  const task = state.taskId;
+  go(null);
+  view.graph.focus(task);
 }
 
-function connected(how) {
-  if (state.connection === 'lost' && how === 'live') { listStories(); loadStatus(); }
-  state.connection = how;
-  const texts = { live: '● Live', lost: '◌ Reconnecting…', refused: '✕ Not logged in: open the link that aura serve prints' };
-  $('connection').className = `connection is-${how}`;
-  if ($('connection').textContent !== texts[how]) $('connection').textContent = texts[how];
+/** What stands there while no story does. */
+function makeWelcome() {
+  const title = h('h2', null);
+  const text = h('p', null);
+  const code = h('pre', { tabindex: 0 });
+  const button = h('button', { type: 'button', class: 'primary', onclick: () => newStory() }, 'Create a story');
+  return { node: h('div', { class: 'welcome' }, h('a', { class: 'back', href: '#/' }, '← Stories'), title, text, code, button), title, text, code, button };
 }
 
-function troubled(error) {
-  if (error.status === 401 || error.status === 403) connected('refused');
-  else if (error.status === undefined) connected('lost');
-  else say(error.message);
-}
-
-const listStories = calm(async () => {
-  const { stories } = await ask('GET', '');
-  const items = stories.map((story) => h('li', null, h('a', { href: `#/${story.id}`, 'aria-current': story.id === state.story ? 'page' : null },
-    h('span', { class: 'name' }, story.title), h('span', { class: 'meta' }, `${story.status} · ${story.completedSteps}/${story.stepCount} tasks`))));
-  $('stories').replaceChildren(h('h2', null, 'Stories'), items.length > 0 ? h('ul', null, ...items) : h('p', null, 'None yet.'));
-});
-
-const loadStatus = calm(async () => {
-  const id = state.story;
-  if (!id) return;
-  const status = await ask('GET', `/${encodeURIComponent(id)}/orchestrator-status?detailed=true&limit=256`);
-  if (id !== state.story) return;
-  if (state.status && state.status.status !== status.status) say(`The story is ${status.status}.`);
-  state.status = status;
-  draw();
-  if (state.task) showTask();
-});
-
-const button = (text, act, primary) => h('button', { type: 'button', class: primary ? 'primary' : null, onclick: async () => { await act(state.story); loadStatus(); listStories(); } }, text);
-
-function commands(status) {
-  if (status.run) return [button('Cancel run', actions.cancel)];
-  if (status.storyStatus === 'Completed') return [];
-  if (status.tasks.length === 0) return [button('Decompose', actions.decompose, true)];
-  if (status.isComplete) return [button('Complete', actions.complete, true)];
-  return [button('Run all', actions.run, true), button('Run one wave', actions.runWave)];
-}
-
-function gate(report) {
-  if (!report) return null;
-  return h('section', { class: 'gate' }, h('h3', null, `Gate after wave ${report.afterWave}: ${report.verdict}`),
-    ...report.checks.map((check) => h('div', null, h('p', null, `${check.name}: ${check.result}, ${seconds(check.durationMs)}`),
-      check.output && lines(check.output, `Output of ${check.name}`))));
+function welcomeWords() {
+  if (state.connection === 'refused') {
+    return ['Not logged in', 'Open the link that aura serve prints. It works once and lets this browser in for good. A running server gives another:',
+      'curl -X POST -H "Authorization: Bearer $(cat "$AURA_HOME/http-token")" \\\n  http://…/api/link'];
+  }
+  if (state.trouble) return ['This story cannot be shown', [state.trouble.message, state.trouble.hint].filter(Boolean).join(' '), ''];
+  if (state.storyId || !state.isListed) return [state.connection === 'lost' ? 'The server does not answer' : 'Loading…', '', ''];
+  if (state.stories.length === 0) {
+    return ['No stories yet', 'A story is one piece of work: it becomes tasks, agents do them side by side, and a gate builds and tests what landed. Create one here, or on the command line:',
+      'aura new "What should be true at the end"\naura decompose\naura run --all'];
+  }
+  return ['Choose a story', 'Its plan, its agents and its gates are shown here, live. Or create a new one.', ''];
 }
 
 function draw() {
-  const { status } = state;
-  const focus = document.activeElement?.dataset?.task;
-  const scroll = $('main').querySelector('.scroll')?.scrollLeft ?? 0;
-  const usage = status.usage;
-  $('main').replaceChildren(
-    h('header', { class: 'story' }, h('h2', null, status.title), badge(status.status), h('div', { class: 'buttons' }, ...commands(status))),
-    h('p', { class: 'summary' }, status.summary),
-    ...(status.error ? [h('p', { class: 'error' }, status.error)] : []),
-    h('p', { class: 'meta' }, `${usage.inputTokens.toLocaleString('en')} tokens in · ${usage.outputTokens.toLocaleString('en')} out · ${usage.premiumRequests} premium requests · ${seconds(usage.agentSeconds * 1000)} of agents`),
-    h('div', { class: 'scroll' }, graph(status.tasks, state.task, pick)),
-    ...[gate(status.gateResult), timelineSection()].filter(Boolean));
-  $('main').querySelector('.scroll').scrollLeft = scroll;
-  if (focus) $('main').querySelector(`[data-task="${CSS.escape(focus)}"]`)?.focus();
+  put($('connection'), { 'data-state': state.connection || null });
+  say($('connection'), CONNECTION[state.connection] ?? 'Connecting…');
+  list.update(state);
+  const isStory = Boolean(state.storyId && state.status && state.connection !== 'refused');
+  show(view.node, isStory);
+  show(welcome.node, !isStory);
+  put(document.body, { 'data-place': state.storyId ? (state.taskId ? 'task' : 'story') : 'list' });
+  if (isStory) view.update(state);
+  else drawWelcome();
+  panel.update(isStory ? state : { status: null, taskId: null });
+  const title = isStory ? `${state.status.title} · Aura` : 'Aura';
+  if (document.title !== title) document.title = title;
 }
 
-function timelineSection() {
-  const drawn = timeline(state.bars);
-  return drawn && h('section', null, h('h3', null, 'Timeline'), h('div', { class: 'scroll-x', tabindex: 0, role: 'region', 'aria-label': 'Timeline' }, drawn));
-}
-
-function pick(id) {
-  location.hash = `#/${state.story}/${id}`;
-}
-
-const showTask = calm(async () => {
-  const { story, task } = state;
-  if (!task) return;
-  const parts = await taskPanel(story, task, { close: () => { location.hash = `#/${story}`; }, retry: async (id) => { await actions.retry(story, id); loadStatus(); } });
-  if (task !== state.task || story !== state.story) return;
-  $('task').replaceChildren(...parts);
-  $('task').hidden = false;
-});
-
-function happened(event) {
-  state.bars.add(event);
-  const task = state.status?.tasks.find((known) => known.id === event.task);
-  if (event.kind === 'attemptActivity' && task) {
-    task.activity = event.text;
-    const text = $('main').querySelector(`[data-task="${CSS.escape(task.id)}"] .activity`);
-    if (text) text.textContent = event.text.slice(0, 34);
-    return;
-  }
-  loadStatus();
-  listStories();
+function drawWelcome() {
+  const [title, text, code] = welcomeWords();
+  say(welcome.title, title);
+  say(welcome.text, text);
+  say(welcome.code, code);
+  show(welcome.code, code !== '');
+  show(welcome.button, state.connection === 'live' && !state.storyId);
 }
 
 function route() {
-  const [, story = null, task = null] = location.hash.split('/').map(decodeURIComponent);
-  state.task = task;
-  if (!task) $('task').hidden = true;
-  if (story !== state.story) {
-    state.stop?.();
-    Object.assign(state, { story, status: null, bars: new Bars() });
-    const start = story ? [`/${encodeURIComponent(story)}`, 0] : ['', -1];
-    state.stop = follow(...start, happened, connected);
-    $('main').replaceChildren(h('p', null, story ? 'Loading…' : 'Choose a story, or create one.'));
-    listStories();
-  }
-  if (state.status) draw();
-  loadStatus();
-  if (task) showTask();
+  const [, story, task] = location.hash.split('/').map((text) => { try { return decodeURIComponent(text); } catch { return text; } });
+  state.taskId = task || null;
+  choose(story || null);
+  changed();
 }
 
-$('new').addEventListener('click', async () => {
-  const story = await actions.create();
-  if (story) location.hash = `#/${story.id}`;
-});
-$('theme').addEventListener('click', () => {
+const newStory = () => create(state.story?.repositoryPath ?? state.stories[0]?.repositoryPath);
+
+function pressed(event) {
+  if (document.querySelector('dialog[open]') || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === 'Escape' && state.taskId) { close(); return; }
+  if (event.target.closest?.('input, textarea, select')) return;
+  if (event.key === '/') { event.preventDefault(); if (document.body.dataset.place !== 'list') focusFilter(); else list.input.focus(); }
+  if (event.key === '?') showKeys(KEYS);
+  if (event.key === 'n' && state.connection === 'live') { event.preventDefault(); newStory(); }
+}
+
+/** In a narrow window the list is not beside the story. */
+function focusFilter() {
+  if (list.input.offsetParent === null) location.hash = '#/';
+  requestAnimationFrame(() => list.input.focus());
+  list.input.focus();
+}
+
+function turnTheme() {
   const root = document.documentElement;
-  const dark = (root.dataset.theme ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
-  root.dataset.theme = dark ? 'light' : 'dark';
+  const isDark = (root.dataset.theme ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
+  root.dataset.theme = isDark ? 'light' : 'dark';
   try { localStorage.setItem('aura-theme', root.dataset.theme); } catch { /* Private windows keep nothing. */ }
-});
-addEventListener('keydown', (event) => { if (event.key === 'Escape' && state.task && !document.querySelector('dialog')) location.hash = `#/${state.story}`; });
+}
+
+$('new').addEventListener('click', newStory);
+$('theme').addEventListener('click', turnTheme);
+$('keys').addEventListener('click', () => showKeys(KEYS));
+onChange(draw);
+onEvent((event) => panel.heard(event));
+addEventListener('keydown', pressed);
 addEventListener('hashchange', route);
+document.addEventListener('visibilitychange', () => { if (!document.hidden) { loadStories(); loadStory(); } });
+// What runs shows how long it has been running.
+setInterval(() => { if (!document.hidden) changed(); }, 1000);
 route();
+loadStories();
