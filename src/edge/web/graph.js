@@ -46,7 +46,7 @@ export class Graph {
     this.layout = arrange(tasks);
     const { width, height, isDense, places } = this.layout;
     look(this.inside, { width: `${width}px`, height: `${height}px` });
-    put(this.canvas, { width, height });
+    put(this.canvas, { width: Math.max(0, width), height });
     put(this.dag, { class: isDense ? 'dag is-dense' : 'dag' });
     const edges = tasks.flatMap((task) => task.dependsOn.filter((id) => places.has(id)).map((from) => ({ key: `${from} ${task.id}`, from, to: task.id })));
     keyed(this.edges, edges, (edge) => edge.key, (edge) => ({ node: svg('path', { 'data-edge': edge.key }), ...edge }),

@@ -16,7 +16,7 @@ const COMMANDS = [
   ['Run to the end', actions.runAll, (s) => (s.isIdle && s.tasks.length > 0 && !s.isComplete) || s.isStalled, () => true],
   ['Run one wave', actions.runWave, (s) => s.isIdle && s.tasks.length > 0 && !s.isComplete],
   ['Cancel run', actions.cancel, (s) => s.run && !s.run.cancelling],
-  ['Complete', actions.complete, (s) => s.isIdle && s.isComplete, () => true],
+  ['Complete', actions.complete, (s) => s.isIdle && s.isComplete && !s.isPublished, () => true],
   ['Remove worktree', actions.clean, (s) => s.run === null && s.hasWorktree],
 ];
 
@@ -107,7 +107,7 @@ export class StoryView {
     const { storyStatus } = status;
     this.known = {
       ...status, base: story?.baseBranch, branch: story?.gitBranch, attempts: log.attempts.size, hasWorktree: Boolean(story?.worktreePath),
-      isIdle: status.run === null && !['Completed', 'Planning', 'Analyzing'].includes(storyStatus), isStalled: status.run !== null && !status.run.driven,
+      isIdle: status.run === null && !['Planning', 'Analyzing'].includes(storyStatus), isPublished: Boolean(story?.completedAt), isStalled: status.run !== null && !status.run.driven,
     };
     const shown = COMMANDS.map(([, , when]) => Boolean(when(this.known)));
     const next = COMMANDS.findIndex(([, , , first], index) => shown[index] && first?.(this.known));
