@@ -29,7 +29,10 @@ const until = (act, there) => board.page.evaluate(`(async () => {
   const frame = () => new Promise((resolve) => { requestAnimationFrame(resolve); });
   const began = performance.now();
   ${act};
-  while (!(${there})) await frame();
+  while (!(${there})) {
+    if (performance.now() - began > 60000) throw new Error('it does not come');
+    await frame();
+  }
   await frame();
   return performance.now() - began;
 })()`);

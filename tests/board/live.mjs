@@ -3,11 +3,14 @@ import { about, ask, equal, holds, open, release, scene } from './browser.mjs';
 
 const DESCRIPTION = `Three files.
 
-## Tasks
+## First file
+Any text.
 
-1. First file
-2. Second file
-3. Third file, after tasks 1 and 2
+## Second file
+Any text.
+
+## Third file
+after: First file, Second file
 `;
 
 await scene(async () => {
@@ -20,7 +23,7 @@ await scene(async () => {
   await board.storyLink(story).and(page.locator('[aria-current=page]')).waitFor();
   await board.watch();
 
-  await board.command('Decompose', { Planner: 'outline' });
+  await board.command('Decompose', { Planner: 'outline', 'Include tests': false });
   for (const id of ['task-1', 'task-2', 'task-3']) await board.task(id, 'Pending').waitFor();
   await board.edge('task-1', 'task-3').waitFor({ state: 'attached' });
   equal(await board.tasks().count(), 3, 'tasks on the page');
@@ -50,6 +53,7 @@ await scene(async () => {
   holds(await board.button('Complete').isVisible(), 'a story is completed only when somebody says so');
   await ask('elsewhere');
   await board.command('Complete', { Publish: 'merge' });
+  await board.button('Complete').waitFor({ state: 'hidden' });
   await page.locator(`nav [data-story="${story}"][data-status=Completed]`).waitFor();
 
   const seen = await board.seen();

@@ -9,7 +9,7 @@ await scene(async () => {
   await stranger.connection('refused').waitFor();
   holds((await words(stranger)).includes('aura serve'), 'the page says where the link comes from');
 
-  const board = await open();
+  const board = await open({ may: (message) => message.text().includes('422') });
   await board.connection('live').waitFor();
   const kept = (await board.page.context().cookies())[0];
   holds(kept.httpOnly && kept.sameSite === 'Strict', 'the cookie is for the server alone');

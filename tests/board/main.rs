@@ -14,5 +14,9 @@ mod packages;
 #[allow(dead_code)]
 mod server;
 
-#[allow(dead_code)] // The scenes come with the page that they look at.
+mod access;
+mod images;
+mod large;
+mod live;
+mod safety;
 mod stage;

@@ -50,7 +50,7 @@ export class Board {
 
   async fill(fields) {
     for (const [label, value] of Object.entries(fields)) {
-      const field = this.dialog().getByLabel(label, { exact: false });
+      const field = this.dialog().getByLabel(label, { exact: true });
       const kind = await field.evaluate((node) => (node.tagName === 'SELECT' ? 'select' : node.type));
       if (kind === 'select') await field.selectOption(value);
       else if (kind === 'checkbox') await field.setChecked(value);

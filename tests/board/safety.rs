@@ -31,13 +31,13 @@ fn a_story_that_tries_to_run_scripts_is_text() {
     stage.script("task-1", &json!({ "work": work }));
     stage.script("task-2", &json!({ "work": [["say", link], ["write", "'\";`--.md", long], ["await", "go"]] }));
     stage.script("task-3", &json!({ "work": [["say", script], ["await", "go"], ["say", image], ["exit", 1]] }));
-    let mut tasks = [task("task-1", image, &[]), task("task-2", link, &[]), task("task-3", script, &[])];
+    let mut tasks = [task("task-1", image, &[]), task("task-2", "[click](javascript:window.pwned=1)", &[]), task("task-3", script, &[])];
     for task in &mut tasks {
         task["description"] = json!(format!("{image}\n{script}\n{link}\n{long}\n```html\n{image}\n```"));
     }
     let title = format!("{image}{script}{}", "W".repeat(100));
     let story = stage.planned(&title, &tasks);
-    let other = stage.planned("javascript:window.pwned=1//\u{202e}drawkcab", &[task("task-1", &"M".repeat(200), &[])]);
+    let other = stage.planned("javascript:window.pwned=1//", &[task("task-1", &"M".repeat(200), &[])]);
     let ran = story.clone();
     stage.play_with("hostile.mjs", &json!({ "story": story, "other": other }), |stage, ask| match ask["ask"].as_str().unwrap() {
         "ended" => stage.ended(&ran),

@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// Far longer than a scene takes.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(150);
 const GATE: &str = "checks = [{ name = \"version\", kind = \"test\", run = \"git --version\" }]";
 
 pub struct Stage {

@@ -119,6 +119,7 @@ export class TaskPanel {
   /** Everything but the transcript. The diff is asked for only where it is looked at. */
   async #read() {
     const { taskId, storyId } = this;
+    if (!taskId) return;
     const output = await read(this.#path(this.tabs.chosen === 'Diff' ? { diff: true, maxBytes: WHOLE_BYTES } : { maxBytes: 1 }), { isKept: true });
     if (taskId !== this.taskId || storyId !== this.storyId) return;
     this.output = output;
@@ -147,6 +148,7 @@ export class TaskPanel {
   /** What is new of the transcript; all of it where that does not join on. */
   async #readTail() {
     const { transcript, taskId } = this;
+    if (!taskId) return undefined;
     for (const maxBytes of [TAIL_BYTES, WHOLE_BYTES]) {
       const { transcript: text, attempts } = await read(this.#path({ maxBytes }));
       if (transcript !== this.transcript || taskId !== this.taskId) return;
