@@ -19,7 +19,7 @@ async function unpacked() {
   const fonts = path.join(unpack, 'fonts');
   fs.writeFileSync(path.join(fonts, 'fonts.conf'), `<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
-<fontconfig><dir>${fonts}</dir><dir>/usr/share/fonts</dir><cachedir>${unpack}/fonts-cache</cachedir></fontconfig>
+<fontconfig><alias><family>monospace</family><prefer><family>DejaVu Sans Mono</family><family>Liberation Mono</family></prefer></alias><dir>${fonts}</dir><dir>/usr/share/fonts</dir><cachedir>${unpack}/fonts-cache</cachedir></fontconfig>
 `);
   return { executablePath: path.join(unpack, 'chromium'), fonts, libraries: path.join(unpack, 'al2023', 'lib') };
 }

@@ -129,7 +129,8 @@ async function fetchStory() {
     read(`${path}/orchestrator-status`, { isKept: true, signal }), state.story ?? read(path, { isKept: true, signal }),
   ]);
   if (signal.aborted) return;
-  Object.assign(state, { status, story, trouble: null });
+  // It may have been read anew meanwhile.
+  Object.assign(state, { status, story: state.story ?? story, trouble: null });
   changed();
   if (isWhole) return;
   await history(id, state.log.seq, status.seq, hear, signal);
