@@ -31,7 +31,11 @@ export function axis(spans, now) {
     const part = parts.findLast((one) => one.from <= time) ?? parts[0];
     return part ? part.start + Math.min(Math.max(0, time - part.from), part.to - part.from) : 0;
   };
-  return { length, at: (time) => offset(time) / length, breaks: parts.slice(1).map((part) => ({ at: part.start / length, from: part.from })) };
+  return {
+    length,
+    at: (time) => offset(time) / length,
+    breaks: parts.slice(1).map((part) => ({ at: part.start / length, from: part.from })),
+  };
 }
 
 /** Marks at round times, not more than so many. */
