@@ -3,7 +3,7 @@
 /** Shortest silence that is left out, and how much of the whole it must be. */
 const SILENCE_MS = 20000;
 const SILENCE_PART = 0.1;
-const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400].map((s) => s * 1000);
+const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400].map((s) => s * 1000);
 
 /** `spans` are `{ from, to }`. Gives the whole length, and `at`: from a time to a part of it between 0 and 1. */
 export function axis(spans, now) {

@@ -51,6 +51,13 @@ export class Timeline {
       this.chart,
       this.table,
     );
+    this.width = 0;
+    new ResizeObserver(([{ contentRect }]) => this.#resized(contentRect.width)).observe(this.chart);
+  }
+
+  /** Other marks fit: they are drawn with what comes next, a second later at most. */
+  #resized(width) {
+    if (this.width !== width) Object.assign(this, { width, version: -1 });
   }
 
   update({ status, log, taskId }) {
@@ -80,7 +87,7 @@ export class Timeline {
   }
 
   #axis() {
-    const most = Math.max(2, Math.floor((this.chart.clientWidth - 180) / TICK_PIXELS));
+    const most = Math.max(2, Math.floor((this.width - 240) / TICK_PIXELS));
     keyed(
       this.ticks,
       ticks(this.scale.length, most),
@@ -200,7 +207,7 @@ function gateBar(gate) {
     to: gate.to,
     outcome,
     text: `${gateName(gate)}: ${gateWord(gate)}`,
-    word: gate.wave > 0 ? `w${gate.wave}` : '',
+    word: gate.wave > 0 ? String(gate.wave) : '',
   };
 }
 
