@@ -1,5 +1,6 @@
 // Where the time went: a row for the gates and for each task, a bar for each attempt, thin lines for waiting and for landing.
 import { h, svg, put, say, show, look, keyed } from './dom.js';
+import { changed } from './store.js';
 import { axis, parallelism, ticks } from './time.js';
 import { PURPOSES, clock, duration, elapsed, outcomeWords, plural } from './words.js';
 
@@ -55,9 +56,11 @@ export class Timeline {
     new ResizeObserver(([{ contentRect }]) => this.#resized(contentRect.width)).observe(this.chart);
   }
 
-  /** Other marks fit: they are drawn with what comes next, a second later at most. */
+  /** Other marks fit. */
   #resized(width) {
-    if (this.width !== width) Object.assign(this, { width, version: -1 });
+    if (this.width === width) return;
+    Object.assign(this, { width, version: -1 });
+    changed();
   }
 
   update({ status, log, taskId }) {
