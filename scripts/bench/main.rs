@@ -4,10 +4,33 @@
 
 mod bench_constant;
 mod bench_http;
+mod bench_board;
 mod bench_land;
 mod bench_mcp;
 mod bench_run;
 mod world;
+
+// The scene of the board's own test is what is measured.
+#[cfg(unix)]
+#[path = "../../tests/support/cli_world.rs"]
+#[allow(dead_code, clippy::unwrap_used)]
+mod cli_world;
+#[cfg(unix)]
+#[path = "../../tests/board/large.rs"]
+#[allow(clippy::unwrap_used)]
+mod large;
+#[cfg(unix)]
+#[path = "../../tests/support/packages.rs"]
+#[allow(dead_code)]
+mod packages;
+#[cfg(unix)]
+#[path = "../../tests/http/server.rs"]
+#[allow(dead_code, clippy::unwrap_used)]
+mod server;
+#[cfg(unix)]
+#[path = "../../tests/board/stage.rs"]
+#[allow(dead_code, clippy::unwrap_used)]
+mod stage;
 
 use std::time::{Duration, Instant};
 use world::{World, git};
@@ -35,6 +58,7 @@ fn main() {
         ("memory", bench_run::memory),
         ("mcp", bench_mcp::mcp),
         ("http", bench_http::http),
+        ("board", bench_board::board),
     ];
     for (name, bench) in benches {
         if wanted(name) {

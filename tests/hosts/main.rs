@@ -12,6 +12,7 @@ mod copilot;
 #[path = "../support/fake_model.rs"]
 mod fake_model;
 #[path = "../support/packages.rs"]
+#[allow(dead_code)]
 mod packages;
 #[path = "../support/stage.rs"]
 #[allow(dead_code)]

@@ -1,5 +1,5 @@
-//! The real hosts and clients of the MCP tests: pinned by lock files in `tests/hosts/packages`, installed into
-//! `.agents/hosts` by the tests themselves, once. Where one cannot be installed, its tests say loudly that they did not
+//! The real hosts and clients of the MCP tests and the browser of the board's: pinned by lock files in
+//! `tests/hosts/packages` and `tests/board`, installed into `.agents/hosts` by the tests themselves, once. Where one cannot be installed, its tests say loudly that they did not
 //! run; where they are required (`CI` or `AURA_TEST_HOSTS` is set), that is a failure.
 
 use std::collections::HashMap;
@@ -8,6 +8,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock};
+
+/// Where the packages of that name are locked.
+fn source(name: &str) -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    if name == "board" { tests.join(name) } else { tests.join("hosts/packages").join(name) }
+}
 
 /// The Inspector and the conformance suite need this or newer.
 const NODE_MIN: (u32, u32) = (22, 19);
@@ -55,6 +61,11 @@ pub fn schemathesis() -> Option<PathBuf> {
     required("schemathesis", venv).map(|folder| folder.join("bin/schemathesis"))
 }
 
+/// A browser that has been seen to start (`browser.json` says how), and what drives it.
+pub fn board() -> Option<PathBuf> {
+    required("board", browser)
+}
+
 /// A Node that is new enough: whoever runs the tests has one, or it came with the clients.
 pub fn node() -> Option<PathBuf> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
@@ -93,18 +104,18 @@ fn required(name: &'static str, installer: Installer) -> Option<PathBuf> {
         Ok(folder) => Some(folder),
         Err(why) => {
             drop(done);
-            assert!(!is_required(), "tests/hosts/packages/{name} is required here and {why}");
-            say(&format!("SKIPPED: tests/hosts/packages/{name}: {why}. AURA_TEST_HOSTS=1 makes this a failure."));
+            assert!(!is_required(), "what {}/package.json names is required here and {why}", source(name).display());
+            say(&format!("SKIPPED: {}/package.json: {why}. AURA_TEST_HOSTS=1 makes this a failure.", source(name).display()));
             None
         }
     }
 }
 
-/// Installs what the folder of that name in `packages` locks, unless exactly that is installed. Under a lock between
+/// Installs what [`source`] locks, unless exactly that is installed. Under a lock between
 /// processes, because test programs run side by side.
 fn install(name: &str, installer: Installer) -> Result<PathBuf, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (wanted, folder) = (root.join("tests/hosts/packages").join(name), root.join(".agents/hosts").join(name));
+    let (wanted, folder) = (source(name), root.join(".agents/hosts").join(name));
     let failed = |doing: &'static str| move |e: std::io::Error| format!("{doing}: {e}");
     fs::create_dir_all(&folder).map_err(failed("their folder cannot be made"))?;
     let lock = File::create(root.join(".agents/hosts/lock")).map_err(failed("the lock cannot be made"))?;
@@ -130,6 +141,12 @@ fn npm(wanted: &Path, folder: &Path) -> Result<(), String> {
     // A registry that stumbles is asked again; one that is out of reach is given up after seconds, not minutes.
     command.args(["--fetch-retries=3", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=3000"]);
     run(command.current_dir(folder), "npm")
+}
+
+/// The browser comes packed, and is tried once: a machine may lack what it is linked to.
+fn browser(wanted: &Path, folder: &Path) -> Result<(), String> {
+    npm(wanted, folder)?;
+    run(Command::new("node").arg(wanted.join("prepare.mjs")).arg(folder), "tests/board/prepare.mjs")
 }
 
 fn venv(wanted: &Path, folder: &Path) -> Result<(), String> {

@@ -21,6 +21,8 @@ const COOKIE_FILE: &str = "http-cookie";
 /// Links that were printed and not opened yet.
 const LINKS_MAX: usize = 16;
 const LINK: &str = "/open";
+/// What a browser shows when a link was used.
+const USED: &str = include_str!("../web/used_link.html");
 
 /// Sent with every answer. No inline script, no inline style, nothing from elsewhere, in nobody's frame.
 const HEADERS: &[(&str, &str)] = &[
@@ -145,13 +147,20 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
     Router::new().route(LINK, get(open)).route("/api/link", link).with_state(shared.clone())
 }
 
-/// The link: once, and then the cookie does.
+/// The link: once, and then the cookie does, also for whoever follows the link again.
 async fn open(
     State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
     query: Result<Query<HashMap<String, String>>, axum::extract::rejection::QueryRejection>,
 ) -> Response {
     let ticket = query.ok().and_then(|Query(mut query)| query.remove("ticket")).unwrap_or_default();
     if !shared.guard.redeem(&ticket) {
+        if shared.guard.admit(&Method::GET, &headers).is_ok() {
+            return (StatusCode::SEE_OTHER, [(header::LOCATION, "/")]).into_response();
+        }
+        if headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|kinds| kinds.contains("text/html")) {
+            return (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], USED).into_response();
+        }
         let error = Error::new(Code::Forbidden, "open the board: the link was used already, or is not from this server")
             .hint("start `aura serve` again for a new one, or ask a running one: POST /api/link with the token");
         return problem::problem(&error);

@@ -53,12 +53,17 @@ export async function history(id, since, last, each, signal) {
   if (since >= last) return;
   const stop = new AbortController();
   signal.addEventListener('abort', () => stop.abort());
-  const response = await fetch(`${PREFIX}${storyPath(id)}/events?since=${since}&format=jsonl`, { credentials: 'same-origin', signal: stop.signal });
+  const response = await fetch(`${PREFIX}${storyPath(id)}/events?since=${since}&format=jsonl`, {
+    credentials: 'same-origin',
+    signal: stop.signal,
+  });
   if (!response.ok) await reply(response);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
   for (let seq = since; seq < last;) {
-    const silence = new Promise((resolve) => { setTimeout(() => resolve({ done: true }), SILENCE_MS); });
+    const silence = new Promise((resolve) => {
+      setTimeout(() => resolve({ done: true }), SILENCE_MS);
+    });
     const { done, value } = await Promise.race([reader.read(), silence]);
     if (done) break;
     const lines = (rest + value).split('\n');
@@ -95,5 +100,8 @@ export function follow(each, told) {
     };
   };
   open();
-  return () => { clearTimeout(timer); source.close(); };
+  return () => {
+    clearTimeout(timer);
+    source.close();
+  };
 }

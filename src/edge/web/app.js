@@ -10,13 +10,22 @@ import { changed, choose, loadStories, loadStory, onChange, onEvent, state } fro
 
 const $ = (id) => document.getElementById(id);
 const KEYS = [
-  ['/', 'filter the stories'], ['← ↑ → ↓', 'move between tasks'], ['Enter', 'open a task'], ['Esc', 'close the task'], ['n', 'new story'],
+  ['/', 'filter the stories'],
+  ['← ↑ → ↓', 'move between tasks'],
+  ['Enter', 'open a task'],
+  ['Esc', 'close the task'],
+  ['n', 'new story'],
   ['?', 'these keys'],
 ];
 const CONNECTION = { live: 'Live', lost: 'Reconnecting…', refused: 'Not logged in' };
 
-const go = (task) => { location.hash = task ? `#/${state.storyId}/${encodeURIComponent(task)}` : `#/${state.storyId}`; };
-const list = new List($('stories'), (text) => { state.filter = text; changed(); });
+const go = (task) => {
+  location.hash = task ? `#/${state.storyId}/${encodeURIComponent(task)}` : `#/${state.storyId}`;
+};
+const list = new List($('stories'), (text) => {
+  state.filter = text;
+  changed();
+});
 const view = new StoryView(go);
 const panel = new TaskPanel($('task'), { close, retry: (task) => actions.retry(state.status, task) });
 const welcome = makeWelcome();
@@ -34,19 +43,32 @@ function makeWelcome() {
   const text = h('p', null);
   const code = h('pre', { tabindex: 0 });
   const button = h('button', { type: 'button', class: 'primary', onclick: () => newStory() }, 'Create a story');
-  return { node: h('div', { class: 'welcome' }, h('a', { class: 'back', href: '#/' }, '← Stories'), title, text, code, button), title, text, code, button };
+  return {
+    node: h('div', { class: 'welcome' }, h('a', { class: 'back', href: '#/' }, '← Stories'), title, text, code, button),
+    title,
+    text,
+    code,
+    button,
+  };
 }
 
 function welcomeWords() {
   if (state.connection === 'refused') {
-    return ['Not logged in', 'Open the link that aura serve prints. It works once and lets this browser in for good. A running server gives another:',
-      'curl -X POST -H "Authorization: Bearer $(cat "$AURA_HOME/http-token")" \\\n  http://…/api/link'];
+    return [
+      'Not logged in',
+      'Open the link that aura serve prints. It works once and lets this browser in for good. A running server gives another:',
+      'curl -X POST -H "Authorization: Bearer $(cat "$AURA_HOME/http-token")" \\\n  http://…/api/link',
+    ];
   }
   if (state.trouble) return ['This story cannot be shown', [state.trouble.message, state.trouble.hint].filter(Boolean).join(' '), ''];
   if (state.storyId || !state.isListed) return [state.connection === 'lost' ? 'The server does not answer' : 'Loading…', '', ''];
   if (state.stories.length === 0) {
-    return ['No stories yet', 'A story is one piece of work: it becomes tasks, agents do them side by side, and a gate builds and tests what landed. Create one here, or on the command line:',
-      'aura new "What should be true at the end"\naura decompose\naura run --all'];
+    return [
+      'No stories yet',
+      'A story is one piece of work: it becomes tasks, agents do them side by side, and a gate builds and tests what landed. ' +
+        'Create one here, or on the command line:',
+      'aura new "What should be true at the end"\naura decompose\naura run --all',
+    ];
   }
   return ['Choose a story', 'Its plan, its agents and its gates are shown here, live. Or create a new one.', ''];
 }
@@ -76,7 +98,13 @@ function drawWelcome() {
 }
 
 function route() {
-  const [, story, task] = location.hash.split('/').map((text) => { try { return decodeURIComponent(text); } catch { return text; } });
+  const [, story, task] = location.hash.split('/').map((text) => {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text;
+    }
+  });
   state.taskId = task || null;
   choose(story || null);
   changed();
@@ -86,11 +114,21 @@ const newStory = () => create(state.story?.repositoryPath ?? state.stories[0]?.r
 
 function pressed(event) {
   if (document.querySelector('dialog[open]') || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === 'Escape' && state.taskId) { close(); return; }
+  if (event.key === 'Escape' && state.taskId) {
+    close();
+    return;
+  }
   if (event.target.closest?.('input, textarea, select')) return;
-  if (event.key === '/') { event.preventDefault(); if (document.body.dataset.place !== 'list') focusFilter(); else list.input.focus(); }
+  if (event.key === '/') {
+    event.preventDefault();
+    if (document.body.dataset.place !== 'list') focusFilter();
+    else list.input.focus();
+  }
   if (event.key === '?') showKeys(KEYS);
-  if (event.key === 'n' && state.connection === 'live') { event.preventDefault(); newStory(); }
+  if (event.key === 'n' && state.connection === 'live') {
+    event.preventDefault();
+    newStory();
+  }
 }
 
 /** In a narrow window the list is not beside the story. */
@@ -104,7 +142,11 @@ function turnTheme() {
   const root = document.documentElement;
   const isDark = (root.dataset.theme ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
   root.dataset.theme = isDark ? 'light' : 'dark';
-  try { localStorage.setItem('aura-theme', root.dataset.theme); } catch { /* Private windows keep nothing. */ }
+  try {
+    localStorage.setItem('aura-theme', root.dataset.theme);
+  } catch {
+    /* Private windows keep nothing. */
+  }
 }
 
 $('new').addEventListener('click', newStory);
@@ -114,8 +156,15 @@ onChange(draw);
 onEvent((event) => panel.heard(event));
 addEventListener('keydown', pressed);
 addEventListener('hashchange', route);
-document.addEventListener('visibilitychange', () => { if (!document.hidden) { loadStories(); loadStory(); } });
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden) {
+    loadStories();
+    loadStory();
+  }
+});
 // What runs shows how long it has been running.
-setInterval(() => { if (!document.hidden) changed(); }, 1000);
+setInterval(() => {
+  if (!document.hidden) changed();
+}, 1000);
 route();
 loadStories();

@@ -40,13 +40,29 @@ export class Diff {
     const files = filesOf(lines);
     const total = (name) => files.reduce((sum, file) => sum + file[name], 0);
     say(this.sum, text ? `${plural(files.length, 'file')}, +${number(total('added'))} −${number(total('removed'))}` : none);
-    keyed(this.files, files, (file) => `${file.index} ${file.path}`, (file) => ({
-      node: h('li', null, h('button', { type: 'button', onclick: () => this.lines.reveal(this.at(file)) },
-        h('span', { class: 'path' }, file.path), h('span', { class: 'added' }, `+${number(file.added)}`), h('span', { class: 'removed' }, `−${number(file.removed)}`))),
-    }));
+    keyed(
+      this.files,
+      files,
+      (file) => `${file.index} ${file.path}`,
+      (file) => ({
+        node: h(
+          'li',
+          null,
+          h(
+            'button',
+            { type: 'button', onclick: () => this.lines.reveal(this.at(file)) },
+            h('span', { class: 'path' }, file.path),
+            h('span', { class: 'added' }, `+${number(file.added)}`),
+            h('span', { class: 'removed' }, `−${number(file.removed)}`),
+          ),
+        ),
+      }),
+    );
     this.lines.set(lines);
   }
 
   /** A third is left above by `reveal`; a heading belongs to the top. */
-  at(file) { return file.index + Math.floor(this.lines.node.clientHeight / 18 / 3); }
+  at(file) {
+    return file.index + Math.floor(this.lines.node.clientHeight / 18 / 3);
+  }
 }

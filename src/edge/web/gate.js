@@ -19,7 +19,14 @@ export function failingPart(lines) {
   return { index: found, marks: new Set(sign.map((rank, index) => (rank === 0 || rank === 1 ? index : -1)).filter((index) => index >= 0)) };
 }
 
-const RESULTS = { passed: 'passed', flaky: 'passed when run again', failed: 'failed', timedOut: 'took too long', missing: 'not found', notRun: 'not run' };
+const RESULTS = {
+  passed: 'passed',
+  flaky: 'passed when run again',
+  failed: 'failed',
+  timedOut: 'took too long',
+  missing: 'not found',
+  notRun: 'not run',
+};
 
 export class Gate {
   constructor() {
@@ -29,8 +36,14 @@ export class Gate {
     this.running = h('p', { class: 'running' });
     this.history = h('div', { class: 'gates', role: 'group', 'aria-label': 'Gates so far' });
     this.checks = h('ul', { class: 'checks' });
-    this.node = h('section', { class: 'gate', 'aria-labelledby': 'gate-title' },
-      h('header', null, this.title, this.status.node, this.facts), this.running, this.history, this.checks);
+    this.node = h(
+      'section',
+      { class: 'gate', 'aria-labelledby': 'gate-title' },
+      h('header', null, this.title, this.status.node, this.facts),
+      this.running,
+      this.history,
+      this.checks,
+    );
     this.chosen = null;
   }
 
@@ -54,16 +67,29 @@ export class Gate {
     say(this.title, gate.wave > 0 ? `Gate after wave ${gate.wave}` : 'Search for the culprit');
     say(this.facts, this.#words(gate, log));
     show(this.history, done.length > 1);
-    keyed(this.history, done, (one) => one.key, (one) => this.#makeChip(one, log), (row, one) => put(row.node, { 'aria-pressed': one === gate ? 'true' : 'false' }));
+    keyed(
+      this.history,
+      done,
+      (one) => one.key,
+      (one) => this.#makeChip(one, log),
+      (row, one) => put(row.node, { 'aria-pressed': one === gate ? 'true' : 'false' }),
+    );
     const checks = report.checks.map((check, index) => ({ check, key: `${gate.key} ${index}` }));
-    keyed(this.checks, checks, (one) => one.key, ({ check }) => makeCheck(check), (row) => row.reveal());
+    keyed(
+      this.checks,
+      checks,
+      (one) => one.key,
+      ({ check }) => makeCheck(check),
+      (row) => row.reveal(),
+    );
   }
 
   #words(gate, log) {
     const { report } = gate;
     const sum = (name) => report.checks.reduce((total, check) => total + (check[name] ?? 0), 0);
     const words = [`at ${report.commit.slice(0, 10)}`, duration(report.checks.reduce((total, check) => total + check.durationMs, 0))];
-    if (sum('testsPassed') + sum('testsFailed') > 0) words.push(`${plural(sum('testsPassed'), 'test')} passed, ${sum('testsFailed')} failed`);
+    if (sum('testsPassed') + sum('testsFailed') > 0)
+      words.push(`${plural(sum('testsPassed'), 'test')} passed, ${sum('testsFailed')} failed`);
     if (report.reused) words.push('known from an equal tree');
     const { culprit } = log;
     if (culprit?.commit === report.commit) words.push(culprit.task ? `${culprit.task} turned it red` : `nobody found: ${culprit.why}`);
@@ -73,17 +99,36 @@ export class Gate {
   #makeChip(gate, log) {
     const shape = icon(gate.report.verdict);
     const name = gate.wave > 0 ? `wave ${gate.wave}` : gate.commit.slice(0, 7);
-    const node = h('button', { type: 'button', class: 'chip', onclick: () => { this.chosen = gate.key; this.update({ log, storyId: this.storyId }); } }, shape.node,
-      h('span', null, name), h('span', { class: 'hidden' }, `: ${gate.report.verdict}`));
+    const node = h(
+      'button',
+      {
+        type: 'button',
+        class: 'chip',
+        onclick: () => {
+          this.chosen = gate.key;
+          this.update({ log, storyId: this.storyId });
+        },
+      },
+      shape.node,
+      h('span', null, name),
+      h('span', { class: 'hidden' }, `: ${gate.report.verdict}`),
+    );
     return { node };
   }
 }
 
 function makeCheck(check) {
   const shape = icon(check.result);
-  const tests = check.testsPassed === null && check.testsFailed === null ? '' : `${check.testsPassed ?? 0} passed, ${check.testsFailed ?? 0} failed`;
-  const head = [shape.node, h('b', null, check.name), h('span', { class: 'word' }, RESULTS[check.result] ?? check.result),
-    h('span', { class: 'folder' }, check.folder === '.' ? '' : check.folder), h('span', { class: 'tests' }, tests), h('span', { class: 'time' }, duration(check.durationMs))];
+  const tests =
+    check.testsPassed === null && check.testsFailed === null ? '' : `${check.testsPassed ?? 0} passed, ${check.testsFailed ?? 0} failed`;
+  const head = [
+    shape.node,
+    h('b', null, check.name),
+    h('span', { class: 'word' }, RESULTS[check.result] ?? check.result),
+    h('span', { class: 'folder' }, check.folder === '.' ? '' : check.folder),
+    h('span', { class: 'tests' }, tests),
+    h('span', { class: 'time' }, duration(check.durationMs)),
+  ];
   const isBad = ['failed', 'timedOut', 'missing'].includes(check.result);
   const node = h('li', { 'data-check': check.name, 'data-result': check.result });
   const output = (check.output ?? '').replace(/\n$/, '');
@@ -100,7 +145,12 @@ function makeCheck(check) {
   node.append(details);
   let isShown = false;
   // It can be scrolled only once it is in the page.
-  const reveal = () => { if (!isShown && node.isConnected && lines.node.clientHeight > 0) { isShown = true; lines.reveal(index); } };
+  const reveal = () => {
+    if (!isShown && node.isConnected && lines.node.clientHeight > 0) {
+      isShown = true;
+      lines.reveal(index);
+    }
+  };
   requestAnimationFrame(reveal);
   return { node, reveal };
 }

@@ -18,8 +18,12 @@ export class Graph {
     this.inside = h('div', { class: 'dag-inside' }, this.heads, this.canvas, this.nodes);
     this.dag = h('div', { class: 'dag', role: 'group', 'aria-label': 'Tasks in waves; arrow keys move between them' }, this.inside);
     this.legend = h('p', { class: 'legend' });
-    this.node = h('section', { class: 'plan', 'aria-labelledby': 'plan-title' },
-      h('header', null, h('h3', { id: 'plan-title' }, 'Plan'), this.legend), this.dag);
+    this.node = h(
+      'section',
+      { class: 'plan', 'aria-labelledby': 'plan-title' },
+      h('header', null, h('h3', { id: 'plan-title' }, 'Plan'), this.legend),
+      this.dag,
+    );
     this.dag.addEventListener('keydown', (event) => this.#move(event));
     this.dag.addEventListener('focusin', (event) => this.#focused(event.target.closest('[data-task]')?.dataset.task));
     this.dag.addEventListener('mouseover', (event) => this.#light(event.target.closest('[data-task]')?.dataset.task));
@@ -35,25 +39,43 @@ export class Graph {
     if (this.seen !== status || this.version !== log.version) this.#critical(status, log);
     const now = Date.now();
     if (!this.layout.places.has(this.current)) this.current = tasks[0]?.id ?? null;
-    keyed(this.nodes, tasks, (task) => task.id, (task) => this.#make(task), (row, task) => this.#update(row, task, log, taskId, now));
+    keyed(
+      this.nodes,
+      tasks,
+      (task) => task.id,
+      (task) => this.#make(task),
+      (row, task) => this.#update(row, task, log, taskId, now),
+    );
     this.#updateHeads(tasks, log);
   }
 
   #arrange(key, status) {
     const { tasks } = status;
+    const isOther = this.storyId !== status.storyId;
     this.key = key;
     this.storyId = status.storyId;
     this.layout = arrange(tasks);
     const { width, height, isDense, places } = this.layout;
     look(this.inside, { width: `${width}px`, height: `${height}px` });
-    put(this.canvas, { width, height });
+    put(this.canvas, { width: Math.max(0, width), height });
     put(this.dag, { class: isDense ? 'dag is-dense' : 'dag' });
-    const edges = tasks.flatMap((task) => task.dependsOn.filter((id) => places.has(id)).map((from) => ({ key: `${from} ${task.id}`, from, to: task.id })));
-    keyed(this.edges, edges, (edge) => edge.key, (edge) => ({ node: svg('path', { 'data-edge': edge.key }), ...edge }),
-      (row, edge) => put(row.node, { d: way(this.layout, places.get(edge.from), places.get(edge.to)) }));
+    const edges = tasks.flatMap((task) =>
+      task.dependsOn.filter((id) => places.has(id)).map((from) => ({ key: `${from} ${task.id}`, from, to: task.id })),
+    );
+    keyed(
+      this.edges,
+      edges,
+      (edge) => edge.key,
+      (edge) => ({ node: svg('path', { 'data-edge': edge.key }), ...edge }),
+      (row, edge) => put(row.node, { d: way(this.layout, places.get(edge.from), places.get(edge.to)) }),
+    );
     this.list = edges;
     const first = this.layout.heads.find((head) => head.wave === status.currentWave);
-    if (status.run && first) requestAnimationFrame(() => { this.dag.scrollLeft = Math.max(0, first.x - 80); });
+    const left = status.run && first ? Math.max(0, first.x - 80) : 0;
+    if (isOther)
+      requestAnimationFrame(() => {
+        this.dag.scrollLeft = left;
+      });
   }
 
   #critical(status, log) {
@@ -72,10 +94,19 @@ export class Graph {
   #make(task) {
     const shape = icon(task.status);
     const parts = {
-      title: h('span', { class: 'title' }), word: h('span', { class: 'word' }), time: h('span', { class: 'time' }), activity: h('span', { class: 'activity' }),
+      title: h('span', { class: 'title' }),
+      word: h('span', { class: 'word' }),
+      time: h('span', { class: 'time' }),
+      activity: h('span', { class: 'activity' }),
     };
-    const node = h('button', { type: 'button', class: 'node', 'data-task': task.id, onclick: () => this.pick(task.id) },
-      shape.node, parts.title, h('span', { class: 'state' }, parts.word, parts.time), parts.activity);
+    const node = h(
+      'button',
+      { type: 'button', class: 'node', 'data-task': task.id, onclick: () => this.pick(task.id) },
+      shape.node,
+      parts.title,
+      h('span', { class: 'state' }, parts.word, parts.time),
+      parts.activity,
+    );
     return { node, shape, ...parts };
   }
 
@@ -85,8 +116,11 @@ export class Graph {
     look(row.node, { left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` });
     const isCritical = this.path.ids.includes(task.id);
     put(row.node, {
-      'data-status': task.status, 'data-critical': isCritical ? 'true' : null, tabindex: task.id === this.current ? 0 : -1,
-      'aria-current': task.id === chosen ? 'true' : null, 'aria-description': isCritical ? 'on the critical path' : null,
+      'data-status': task.status,
+      'data-critical': isCritical ? 'true' : null,
+      tabindex: task.id === this.current ? 0 : -1,
+      'aria-current': task.id === chosen ? 'true' : null,
+      'aria-description': isCritical ? 'on the critical path' : null,
     });
     row.shape.draw(task.status);
     const title = log.plan.get(task.id)?.title ?? task.title;
@@ -94,7 +128,12 @@ export class Graph {
     put(row.node, { title: `${task.id}: ${title}` });
     const running = log.running(task.id);
     const phase = PHASES[task.phase] ?? task.phase;
-    const isPlain = task.status === 'Completed' || task.status === 'Failed' || task.status === 'Skipped' || task.status === 'Pending';
+    const isPlain =
+      this.layout.isDense ||
+      task.status === 'Completed' ||
+      task.status === 'Failed' ||
+      task.status === 'Skipped' ||
+      task.status === 'Pending';
     say(row.word, isPlain && task.phase !== 'resolving' && task.phase !== 'repairing' ? task.status : `${task.status}, ${phase}`);
     const worked = log.worked(task.id, now);
     say(row.time, running ? elapsed(now - running.from) : worked > 0 ? duration(worked) : '');
@@ -103,18 +142,24 @@ export class Graph {
 
   #updateHeads(tasks, log) {
     const byId = new Map(tasks.map((task) => [task.id, task]));
-    keyed(this.heads, this.layout.heads, (head) => head.wave, (head) => {
-      const [name, count, gate] = [h('b', null, `Wave ${head.wave}`), h('span', null), h('span', { class: 'wave-gate' })];
-      return { node: h('div', { class: 'wave', 'data-wave': head.wave }, name, count, gate), count, gate };
-    }, (row, head) => {
-      look(row.node, { left: `${head.x}px`, width: `${head.width}px` });
-      const landed = head.ids.filter((id) => byId.get(id).status === 'Completed').length;
-      say(row.count, `${landed}/${head.ids.length}`);
-      const gate = log.gates.findLast((one) => one.wave === head.wave);
-      const verdict = gate && (gate.report ? `gate ${gate.report.verdict.toLowerCase()}` : gate.isLeft ? '' : 'gate is running');
-      say(row.gate, verdict ?? '');
-      put(row.gate, { 'data-verdict': gate?.report?.verdict ?? null });
-    });
+    keyed(
+      this.heads,
+      this.layout.heads,
+      (head) => head.wave,
+      (head) => {
+        const [name, count, gate] = [h('b', null, `Wave ${head.wave}`), h('span', null), h('span', { class: 'wave-gate' })];
+        return { node: h('div', { class: 'wave', 'data-wave': head.wave }, name, count, gate), count, gate };
+      },
+      (row, head) => {
+        look(row.node, { left: `${head.x}px`, width: `${head.width}px` });
+        const landed = head.ids.filter((id) => byId.get(id).status === 'Completed').length;
+        say(row.count, `${landed}/${head.ids.length}`);
+        const gate = log.gates.findLast((one) => one.wave === head.wave);
+        const verdict = gate && (gate.report ? `gate ${gate.report.verdict.toLowerCase()}` : gate.isLeft ? '' : 'gate is running');
+        say(row.gate, verdict ?? '');
+        put(row.gate, { 'data-verdict': gate?.report?.verdict ?? null });
+      },
+    );
   }
 
   #focused(id) {
@@ -130,7 +175,8 @@ export class Graph {
     if (this.lit === id) return;
     this.lit = id;
     put(this.dag, { 'data-lit': id ? 'true' : null });
-    for (const edge of this.list ?? []) put(rowOf(this.edges, edge.key).node, { 'data-lit': id && (edge.from === id || edge.to === id) ? 'true' : null });
+    for (const edge of this.list ?? [])
+      put(rowOf(this.edges, edge.key).node, { 'data-lit': id && (edge.from === id || edge.to === id) ? 'true' : null });
   }
 
   #move(event) {
@@ -142,7 +188,9 @@ export class Graph {
     if (next) this.focus(next);
   }
 
-  focus(id) { rowOf(this.nodes, id)?.node.focus(); }
+  focus(id) {
+    rowOf(this.nodes, id)?.node.focus();
+  }
 }
 
 function restingWords(task) {

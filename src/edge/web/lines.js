@@ -35,7 +35,10 @@ export class Lines {
 
   #scrolled() {
     this.isAtEnd = this.follows && this.node.scrollTop + this.node.clientHeight >= this.node.scrollHeight - AT_END;
-    this.drawing ||= requestAnimationFrame(() => { this.drawing = 0; this.draw(); });
+    this.drawing ||= requestAnimationFrame(() => {
+      this.drawing = 0;
+      this.draw();
+    });
   }
 
   #resized() {
@@ -81,7 +84,13 @@ export class Lines {
 
 /** A box that finds text in lines: Enter goes on, Shift and Enter go back. */
 export function finder(lines) {
-  const input = h('input', { type: 'search', placeholder: 'Find', 'aria-label': `Find in ${lines.node.getAttribute('aria-label')}`, autocomplete: 'off', spellcheck: 'false' });
+  const input = h('input', {
+    type: 'search',
+    placeholder: 'Find',
+    'aria-label': `Find in ${lines.node.getAttribute('aria-label')}`,
+    autocomplete: 'off',
+    spellcheck: 'false',
+  });
   const count = h('span', { class: 'found', role: 'status' });
   let hits = [];
   let at = -1;
@@ -94,15 +103,25 @@ export function finder(lines) {
   const search = () => {
     const wanted = input.value.toLowerCase();
     hits = [];
-    if (wanted) lines.all.forEach((line, index) => { if (line.toLowerCase().includes(wanted)) hits.push(index); });
+    if (wanted)
+      lines.all.forEach((line, index) => {
+        if (line.toLowerCase().includes(wanted)) hits.push(index);
+      });
     lines.found = new Set(hits);
     at = hits.length > 0 ? 0 : -1;
     draw();
   };
   let timer = 0;
-  input.addEventListener('input', () => { clearTimeout(timer); timer = setTimeout(search, 120); });
+  input.addEventListener('input', () => {
+    clearTimeout(timer);
+    timer = setTimeout(search, 120);
+  });
   input.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && input.value !== '') { event.stopPropagation(); input.value = ''; search(); }
+    if (event.key === 'Escape' && input.value !== '') {
+      event.stopPropagation();
+      input.value = '';
+      search();
+    }
     if (event.key !== 'Enter' || hits.length === 0) return;
     at = (at + (event.shiftKey ? hits.length - 1 : 1)) % hits.length;
     draw();

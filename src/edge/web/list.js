@@ -5,11 +5,24 @@ import { ago, baseName, moment } from './words.js';
 
 export class List {
   constructor(node, onFilter) {
-    this.input = h('input', { type: 'search', placeholder: 'Filter stories', 'aria-label': 'Filter stories', autocomplete: 'off', spellcheck: 'false' });
+    this.input = h('input', {
+      type: 'search',
+      placeholder: 'Filter stories',
+      'aria-label': 'Filter stories',
+      autocomplete: 'off',
+      spellcheck: 'false',
+    });
     this.input.addEventListener('input', () => onFilter(this.input.value));
     this.input.addEventListener('keydown', (event) => {
-      if (event.key === 'Escape') { this.input.value = ''; onFilter(''); this.input.blur(); }
-      if (event.key === 'ArrowDown') { event.preventDefault(); this.items.querySelector('a')?.focus(); }
+      if (event.key === 'Escape') {
+        this.input.value = '';
+        onFilter('');
+        this.input.blur();
+      }
+      if (event.key === 'ArrowDown') {
+        event.preventDefault();
+        this.items.querySelector('a')?.focus();
+      }
     });
     this.items = h('ul', { 'aria-label': 'Stories' });
     this.items.addEventListener('keydown', (event) => this.#move(event));
@@ -19,10 +32,17 @@ export class List {
 
   update({ stories, filter, story, isListed }) {
     const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-    const fits = (one) => words.every((word) => `${one.title} ${one.status} ${one.repositoryPath} ${one.shortId}`.toLowerCase().includes(word));
+    const fits = (one) =>
+      words.every((word) => `${one.title} ${one.status} ${one.repositoryPath} ${one.shortId}`.toLowerCase().includes(word));
     const shown = words.length > 0 ? stories.filter(fits) : stories;
     const now = Date.now();
-    keyed(this.items, shown, (one) => one.id, make, (row, one) => update(row, one, one.id === story?.id, now));
+    keyed(
+      this.items,
+      shown,
+      (one) => one.id,
+      make,
+      (row, one) => update(row, one, one.id === story?.id, now),
+    );
     show(this.none, isListed && shown.length === 0);
     say(this.none, stories.length === 0 ? 'No stories yet.' : 'No story fits the filter.');
   }
@@ -38,12 +58,23 @@ export class List {
 }
 
 function make(story) {
-  const parts = { name: h('span', { class: 'name' }), repository: h('span', { class: 'repository' }), time: h('time', null), count: h('span', { class: 'count' }) };
+  const parts = {
+    name: h('span', { class: 'name' }),
+    repository: h('span', { class: 'repository' }),
+    time: h('time', null),
+    count: h('span', { class: 'count' }),
+  };
   const status = badge(story.status);
   const [landed, bar] = [h('span', { class: 'fill' }), h('span', { class: 'meter', 'aria-hidden': 'true' })];
   bar.append(landed);
-  const link = h('a', { href: `#/${story.id}`, 'data-story': story.id }, parts.name,
-    h('span', { class: 'meta' }, status.node, parts.count), bar, h('span', { class: 'meta' }, parts.repository, parts.time));
+  const link = h(
+    'a',
+    { href: `#/${story.id}`, 'data-story': story.id },
+    parts.name,
+    h('span', { class: 'meta' }, status.node, parts.count),
+    bar,
+    h('span', { class: 'meta' }, parts.repository, parts.time),
+  );
   return { node: h('li', null, link), link, status, landed, bar, ...parts };
 }
 

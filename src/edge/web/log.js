@@ -30,7 +30,9 @@ export class Log {
     return true;
   }
 
-  attemptsOf(task) { return this.ofTask.get(task) ?? []; }
+  attemptsOf(task) {
+    return this.ofTask.get(task) ?? [];
+  }
 
   /** The attempt that runs, of a task. */
   running(task) {
@@ -39,17 +41,25 @@ export class Log {
   }
 
   /** Milliseconds that agents have worked on a task. */
-  worked(task, now) { return this.attemptsOf(task).reduce((sum, one) => sum + (one.to ?? now) - one.from, 0); }
+  worked(task, now) {
+    return this.attemptsOf(task).reduce((sum, one) => sum + (one.to ?? now) - one.from, 0);
+  }
 
-  get gate() { return this.gates.findLast((gate) => gate.wave > 0 && gate.report) ?? null; }
-  get runningGate() { return this.gates.findLast((gate) => gate.to === null) ?? null; }
+  get gate() {
+    return this.gates.findLast((gate) => gate.wave > 0 && gate.report) ?? null;
+  }
+  get runningGate() {
+    return this.gates.findLast((gate) => gate.to === null) ?? null;
+  }
 
   _planAccepted(event) {
     this.plan = new Map(event.tasks.map((task) => [task.id, task]));
     this.addedOrders = event.addedOrders ?? [];
   }
 
-  _runRequested(event) { this.runs.push({ from: at(event), to: null, scope: event.scope, mode: event.mode }); }
+  _runRequested(event) {
+    this.runs.push({ from: at(event), to: null, scope: event.scope, mode: event.mode });
+  }
   _runEnded(event) {
     const run = this.runs.at(-1);
     if (run) Object.assign(run, { to: at(event), outcome: event.outcome });
@@ -59,28 +69,51 @@ export class Log {
 
   _attemptStarted(event) {
     const { task, attempt: number, agent, purpose } = event;
-    const attempt = { key: `${task}/${number}`, task, number, agent, purpose: purpose.purpose, from: at(event), to: null, outcome: null, usage: null };
+    const attempt = {
+      key: `${task}/${number}`,
+      task,
+      number,
+      agent,
+      purpose: purpose.purpose,
+      from: at(event),
+      to: null,
+      outcome: null,
+      usage: null,
+    };
     this.attempts.set(attempt.key, attempt);
     this.ofTask.set(task, [...this.attemptsOf(task), attempt]);
     this.activity.delete(task);
   }
-  _attemptActivity(event) { this.activity.set(event.task, event.text); }
+  _attemptActivity(event) {
+    this.activity.set(event.task, event.text);
+  }
   _attemptEnded(event) {
     const attempt = this.attempts.get(`${event.task}/${event.attempt}`);
     if (attempt) Object.assign(attempt, { to: at(event), outcome: event.outcome, usage: event.usage, summary: event.summary });
     this.activity.delete(event.task);
   }
 
-  _taskAccepted(event) { this.landings.push({ task: event.task, from: at(event), to: null, how: 'lands', files: event.files }); }
+  _taskAccepted(event) {
+    this.landings.push({ task: event.task, from: at(event), to: null, how: 'lands', files: event.files });
+  }
   _landingEnds(event, how) {
     const landing = this.landings.findLast((one) => one.task === event.task && one.to === null);
     if (landing) Object.assign(landing, { to: at(event), how });
   }
-  _taskLanded(event) { this._landingEnds(event, 'landed'); this.landedAt.set(event.task, at(event)); }
-  _landingConflicted(event) { this._landingEnds(event, 'conflict'); }
-  _taskFailed(event) { this._landingEnds(event, 'failed'); }
+  _taskLanded(event) {
+    this._landingEnds(event, 'landed');
+    this.landedAt.set(event.task, at(event));
+  }
+  _landingConflicted(event) {
+    this._landingEnds(event, 'conflict');
+  }
+  _taskFailed(event) {
+    this._landingEnds(event, 'failed');
+  }
 
-  _gateStarted(event) { this.#gate({ wave: event.wave, commit: event.commit, from: at(event), to: null, report: null }); }
+  _gateStarted(event) {
+    this.#gate({ wave: event.wave, commit: event.commit, from: at(event), to: null, report: null });
+  }
   _gateFinished(event) {
     const { report, wave } = event;
     const open = this.gates.findLast((gate) => gate.to === null && gate.commit === report.commit);
@@ -90,9 +123,15 @@ export class Log {
       this.#gate({ wave, commit: report.commit, from: at(event) - took, to: at(event), report });
     }
   }
-  #gate(gate) { this.gates.push({ key: `gate/${this.gates.length + 1}`, ...gate }); }
-  _culpritFound(event) { this.culprit = { task: event.task, commit: event.commit }; }
-  _culpritUnknown(event) { this.culprit = { why: event.why, commit: event.commit }; }
+  #gate(gate) {
+    this.gates.push({ key: `gate/${this.gates.length + 1}`, ...gate });
+  }
+  _culpritFound(event) {
+    this.culprit = { task: event.task, commit: event.commit };
+  }
+  _culpritUnknown(event) {
+    this.culprit = { why: event.why, commit: event.commit };
+  }
 
   /** Billionths of an AI credit, of a task or of all. */
   credits(task) {

@@ -14,7 +14,9 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 /// Path, kind and content of every file of the page.
 const FILES: &[(&str, &str, &str)] = &[
     ("/", HTML, include_str!("index.html")),
+    ("/board/dialog.css", CSS, include_str!("dialog.css")),
     ("/board/board.css", CSS, include_str!("board.css")),
+    ("/board/timeline.css", CSS, include_str!("timeline.css")),
     ("/board/story.css", CSS, include_str!("story.css")),
     ("/board/task.css", CSS, include_str!("task.css")),
     ("/board/theme.js", SCRIPT, include_str!("theme.js")),

@@ -13,7 +13,12 @@ export function announce(text) {
 /** Good news, for a while. */
 export function tell(text) {
   announce(text);
-  const node = h('div', { class: 'notice is-good' }, h('p', null, text), closer(() => node.remove()));
+  const node = h(
+    'div',
+    { class: 'notice is-good' },
+    h('p', null, text),
+    closer(() => node.remove()),
+  );
   place().append(node);
   setTimeout(() => node.remove(), GOOD_MS);
 }
@@ -29,11 +34,28 @@ export function working(text) {
 /** A refusal: stays until it is closed. `again` opens the dialog with what was entered. */
 export function refusal(what, error, again) {
   const buttons = h('div', { class: 'buttons' });
-  const node = h('div', { class: 'notice is-bad', role: 'alert', 'data-code': error.code || 'unknown' },
+  const node = h(
+    'div',
+    { class: 'notice is-bad', role: 'alert', 'data-code': error.code || 'unknown' },
     h('p', null, h('b', null, `${what} did not work.`), ' ', h('code', null, error.code || 'unreachable')),
     h('p', null, `${error.message}${/[.!?]$/.test(error.message) ? '' : '.'}`),
-    error.hint ? h('p', { class: 'hint' }, `Hint: ${error.hint}`) : null, buttons);
-  if (again) buttons.append(h('button', { type: 'button', onclick: () => { node.remove(); again(); } }, 'Change and try again'));
+    error.hint ? h('p', { class: 'hint' }, `Hint: ${error.hint}`) : null,
+    buttons,
+  );
+  if (again)
+    buttons.append(
+      h(
+        'button',
+        {
+          type: 'button',
+          onclick: () => {
+            node.remove();
+            again();
+          },
+        },
+        'Change and try again',
+      ),
+    );
   buttons.append(closer(() => node.remove()));
   place().append(node);
 }

@@ -3,7 +3,7 @@
 const ROWS_MAX = 12;
 const SIZES = {
   roomy: { width: 232, height: 74, gapX: 56, gapY: 14, gapColumn: 14 },
-  dense: { width: 178, height: 46, gapX: 44, gapY: 10, gapColumn: 10 },
+  dense: { width: 200, height: 46, gapX: 44, gapY: 10, gapColumn: 10 },
 };
 export const HEAD = 34;
 const PAD = 12;
@@ -18,7 +18,10 @@ function waves(tasks) {
       const known = task.dependsOn.map((id) => rank.get(id)).filter((value) => value !== undefined);
       return known.length > 0 ? known.reduce((sum, value) => sum + value, 0) / known.length : null;
     };
-    const sorted = inside.map((task, index) => ({ task, order: weight(task) ?? index })).sort((a, b) => a.order - b.order).map(({ task }) => task);
+    const sorted = inside
+      .map((task, index) => ({ task, order: weight(task) ?? index }))
+      .sort((a, b) => a.order - b.order)
+      .map(({ task }) => task);
     sorted.forEach((task, index) => rank.set(task.id, index));
     return { wave, tasks: sorted };
   });
@@ -71,13 +74,20 @@ export function neighbour(layout, id, key) {
   const nearest = (candidates) => candidates.sort((a, b) => Math.abs(a.row - here.row) - Math.abs(b.row - here.row))[0]?.name ?? null;
   const inColumn = (column) => all.filter((place) => place.column === column);
   switch (key) {
-    case 'ArrowDown': return inColumn(here.column).find((place) => place.row === here.row + 1)?.name ?? null;
-    case 'ArrowUp': return inColumn(here.column).find((place) => place.row === here.row - 1)?.name ?? null;
-    case 'ArrowRight': return nearest(inColumn(here.column + 1));
-    case 'ArrowLeft': return nearest(inColumn(here.column - 1));
-    case 'Home': return inColumn(0).find((place) => place.row === 0)?.name ?? null;
-    case 'End': return nearest(inColumn(Math.max(...all.map((place) => place.column))));
-    default: return null;
+    case 'ArrowDown':
+      return inColumn(here.column).find((place) => place.row === here.row + 1)?.name ?? null;
+    case 'ArrowUp':
+      return inColumn(here.column).find((place) => place.row === here.row - 1)?.name ?? null;
+    case 'ArrowRight':
+      return nearest(inColumn(here.column + 1));
+    case 'ArrowLeft':
+      return nearest(inColumn(here.column - 1));
+    case 'Home':
+      return inColumn(0).find((place) => place.row === 0)?.name ?? null;
+    case 'End':
+      return nearest(inColumn(Math.max(...all.map((place) => place.column))));
+    default:
+      return null;
   }
 }
 
@@ -85,15 +95,20 @@ export function neighbour(layout, id, key) {
  * How long each task takes, in milliseconds: as measured where it has landed, else as estimated, else as long as others took.
  */
 export function weights(tasks, log, now) {
-  const landed = tasks.filter((task) => task.status === 'Completed').map((task) => log.worked(task.id, now)).filter((ms) => ms > 0);
+  const landed = tasks
+    .filter((task) => task.status === 'Completed')
+    .map((task) => log.worked(task.id, now))
+    .filter((ms) => ms > 0);
   const usual = landed.length > 0 ? landed.reduce((sum, ms) => sum + ms, 0) / landed.length : 60000;
-  return new Map(tasks.map((task) => {
-    const worked = log.worked(task.id, now);
-    if (task.status === 'Completed' && worked > 0) return [task.id, worked];
-    const estimate = log.plan.get(task.id)?.estimate;
-    // Estimates are minutes of a person's plan: where agents were measured, their pace counts.
-    return [task.id, Math.max(worked, landed.length === 0 && estimate ? estimate * 60000 : usual)];
-  }));
+  return new Map(
+    tasks.map((task) => {
+      const worked = log.worked(task.id, now);
+      if (task.status === 'Completed' && worked > 0) return [task.id, worked];
+      const estimate = log.plan.get(task.id)?.estimate;
+      // Estimates are minutes of a person's plan: where agents were measured, their pace counts.
+      return [task.id, Math.max(worked, landed.length === 0 && estimate ? estimate * 60000 : usual)];
+    }),
+  );
 }
 
 /** The chain of dependencies that takes longest: its tasks in order, and how long. */

@@ -47,9 +47,20 @@ export function calm(call, pause = CALM_MS) {
     timer = 0;
     isBusy = true;
     const began = performance.now();
-    try { await call(); } catch (error) { troubled(error); }
+    try {
+      await call();
+    } catch (error) {
+      troubled(error);
+    }
     const rest = Math.max(pause, (performance.now() - began) * GAP_FACTOR);
-    timer = setTimeout(() => { timer = 0; isBusy = false; if (again) { again = false; run(); } }, rest);
+    timer = setTimeout(() => {
+      timer = 0;
+      isBusy = false;
+      if (again) {
+        again = false;
+        run();
+      }
+    }, rest);
   };
   return () => {
     if (isBusy) again = true;
@@ -62,7 +73,10 @@ function troubled(error) {
   if (error.name === 'AbortError') return;
   if (error.status === 401 || error.status === 403) refused();
   else if (error.status === undefined && state.connection !== 'refused') connected('lost');
-  else if (error.status !== undefined) { state.trouble = error; changed(); }
+  else if (error.status !== undefined) {
+    state.trouble = error;
+    changed();
+  }
 }
 
 let stopFollowing = null;
@@ -75,7 +89,11 @@ function refused() {
 function connected(how) {
   // A stream that breaks off does not say why: the list does.
   if (how === 'lost' && state.connection !== 'refused') loadStories();
-  if (how === 'live') { isWhole = false; loadStories(); loadStory(); }
+  if (how === 'live') {
+    isWhole = false;
+    loadStories();
+    loadStory();
+  }
   if (state.connection === how || (state.connection === 'refused' && how === 'lost')) return;
   state.connection = how;
   changed();
@@ -112,8 +130,10 @@ let loader = calm(fetchStory);
 export const loadStory = () => loader();
 
 /** A story by its id, the start of one, or `latest`. */
-const isKnown = (id) => id === 'latest' || state.stories.length >= STORIES_MAX
-  || state.stories.some((story) => story.id.startsWith(id) || story.shortId.startsWith(id));
+const isKnown = (id) =>
+  id === 'latest' ||
+  state.stories.length >= STORIES_MAX ||
+  state.stories.some((story) => story.id.startsWith(id) || story.shortId.startsWith(id));
 
 async function fetchStory() {
   const id = state.storyId;
@@ -126,10 +146,12 @@ async function fetchStory() {
   const { signal } = reading;
   const path = storyPath(id);
   const [status, story] = await Promise.all([
-    read(`${path}/orchestrator-status`, { isKept: true, signal }), state.story ?? read(path, { isKept: true, signal }),
+    read(`${path}/orchestrator-status`, { isKept: true, signal }),
+    state.story ?? read(path, { isKept: true, signal }),
   ]);
   if (signal.aborted) return;
-  Object.assign(state, { status, story, trouble: null });
+  // It may have been read anew meanwhile.
+  Object.assign(state, { status, story: state.story ?? story, trouble: null });
   changed();
   if (isWhole) return;
   await history(id, state.log.seq, status.seq, hear, signal);

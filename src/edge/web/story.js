@@ -16,7 +16,7 @@ const COMMANDS = [
   ['Run to the end', actions.runAll, (s) => (s.isIdle && s.tasks.length > 0 && !s.isComplete) || s.isStalled, () => true],
   ['Run one wave', actions.runWave, (s) => s.isIdle && s.tasks.length > 0 && !s.isComplete],
   ['Cancel run', actions.cancel, (s) => s.run && !s.run.cancelling],
-  ['Complete', actions.complete, (s) => s.isIdle && s.isComplete, () => true],
+  ['Complete', actions.complete, (s) => s.isIdle && s.isComplete && !s.isPublished, () => true],
   ['Remove worktree', actions.clean, (s) => s.run === null && s.hasWorktree],
 ];
 
@@ -35,11 +35,26 @@ export class StoryView {
     this.meter = h('div', { class: 'meter is-large', role: 'img' });
     this.facts = h('dl', { class: 'facts' });
     this.buttons = COMMANDS.map(([name, act]) => h('button', { type: 'button', onclick: () => act(this.known) }, name));
-    this.node = h('article', { 'data-view': 'story', 'aria-labelledby': 'story-title' },
+    this.node = h(
+      'article',
+      { 'data-view': 'story', 'aria-labelledby': 'story-title' },
       h('a', { class: 'back', href: '#/' }, '← Stories'),
-      h('header', { class: 'story' }, h('div', { class: 'names' }, this.title, this.status.node), h('div', { class: 'buttons' }, this.buttons)),
-      this.where, this.meter, this.facts, this.summary, h('div', { class: 'callout' }, this.error, this.hint), this.pull,
-      this.graph.node, this.gate.node, this.timeline.node);
+      h(
+        'header',
+        { class: 'story' },
+        h('div', { class: 'names' }, this.title, this.status.node),
+        h('div', { class: 'buttons' }, this.buttons),
+      ),
+      this.where,
+      this.meter,
+      this.facts,
+      this.summary,
+      h('div', { class: 'callout' }, this.error, this.hint),
+      this.pull,
+      this.graph.node,
+      this.gate.node,
+      this.timeline.node,
+    );
   }
 
   update(state) {
@@ -58,7 +73,10 @@ export class StoryView {
     show(this.hint, status.error || !status.run);
     say(this.hint, command(status.next));
     show(this.pull, /^https?:\/\//.test(story?.pullRequestUrl ?? ''));
-    if (!this.pull.hidden) { put(this.pull, { href: story.pullRequestUrl }); say(this.pull, `Pull request: ${story.pullRequestUrl}`); }
+    if (!this.pull.hidden) {
+      put(this.pull, { href: story.pullRequestUrl });
+      say(this.pull, `Pull request: ${story.pullRequestUrl}`);
+    }
     this.#commands(status, story, log);
     this.graph.update(state);
     this.gate.update(state);
@@ -68,15 +86,35 @@ export class StoryView {
   #where(story) {
     if (!story) return;
     const base = story.baseBranch ?? story.baseCommit.slice(0, 10);
-    say(this.where, `${baseName(story.repositoryPath)} · ${story.gitBranch} from ${base} · begun ${ago(story.createdAt)} · ${story.shortId}`);
+    say(
+      this.where,
+      `${baseName(story.repositoryPath)} · ${story.gitBranch} from ${base} · begun ${ago(story.createdAt)} · ${story.shortId}`,
+    );
     put(this.where, { title: `${story.repositoryPath}, ${moment(story.createdAt)}` });
   }
 
   #meter({ tasks }) {
-    const parts = ['Completed', 'Running', 'Failed', 'Skipped', 'Pending'].map((name) => ({ name, count: tasks.filter((task) => task.status === name).length }));
+    const parts = ['Completed', 'Running', 'Failed', 'Skipped', 'Pending'].map((name) => ({
+      name,
+      count: tasks.filter((task) => task.status === name).length,
+    }));
     show(this.meter, tasks.length > 0);
-    keyed(this.meter, parts, (part) => part.name, (part) => ({ node: h('span', { class: `part is-${part.name}` }) }), (row, part) => look(row.node, { 'flex-grow': String(part.count) }));
-    put(this.meter, { 'aria-label': parts.filter((part) => part.count > 0).map((part) => `${part.count} ${part.name}`).join(', ') });
+    keyed(
+      this.meter,
+      parts,
+      (part) => part.name,
+      (part) => ({ node: h('span', { class: `part is-${part.name}` }) }),
+      (row, part) => {
+        show(row.node, part.count > 0);
+        look(row.node, { 'flex-grow': String(part.count) });
+      },
+    );
+    put(this.meter, {
+      'aria-label': parts
+        .filter((part) => part.count > 0)
+        .map((part) => `${part.count} ${part.name}`)
+        .join(', '),
+    });
   }
 
   #facts(status, log) {
@@ -94,20 +132,33 @@ export class StoryView {
     if (run?.rateLimitedUntil) facts.push(['Rate limited until', new Date(run.rateLimitedUntil).toLocaleTimeString('en-GB')]);
     if (run?.cancelling) facts.push(['Run', 'is ending']);
     if (run && !run.driven) facts.push(['Run', 'nobody drives it']);
-    if (usage.inputTokens + usage.outputTokens > 0) facts.push(['Tokens', `${amount(usage.inputTokens)} in, ${amount(usage.outputTokens)} out`]);
+    if (usage.inputTokens + usage.outputTokens > 0)
+      facts.push(['Tokens', `${amount(usage.inputTokens)} in, ${amount(usage.outputTokens)} out`]);
     if (usage.premiumRequests > 0) facts.push(['Premium requests', number(usage.premiumRequests)]);
     if (log.credits() > 0) facts.push(['Credits', number(log.credits() / 1e9)]);
-    keyed(this.facts, facts, ([name]) => name, ([name]) => {
-      const value = h('dd', null);
-      return { node: h('div', null, h('dt', null, name), value), value };
-    }, (row, [, value]) => say(row.value, value));
+    keyed(
+      this.facts,
+      facts,
+      ([name]) => name,
+      ([name]) => {
+        const value = h('dd', null);
+        return { node: h('div', null, h('dt', null, name), value), value };
+      },
+      (row, [, value]) => say(row.value, value),
+    );
   }
 
   #commands(status, story, log) {
     const { storyStatus } = status;
     this.known = {
-      ...status, base: story?.baseBranch, branch: story?.gitBranch, attempts: log.attempts.size, hasWorktree: Boolean(story?.worktreePath),
-      isIdle: status.run === null && !['Completed', 'Planning', 'Analyzing'].includes(storyStatus), isStalled: status.run !== null && !status.run.driven,
+      ...status,
+      base: story?.baseBranch,
+      branch: story?.gitBranch,
+      attempts: log.attempts.size,
+      hasWorktree: Boolean(story?.worktreePath),
+      isIdle: status.run === null && !['Planning', 'Analyzing'].includes(storyStatus),
+      isPublished: Boolean(story?.completedAt),
+      isStalled: status.run !== null && !status.run.driven,
     };
     const shown = COMMANDS.map(([, , when]) => Boolean(when(this.known)));
     const next = COMMANDS.findIndex(([, , , first], index) => shown[index] && first?.(this.known));

@@ -33,15 +33,33 @@ export class TaskPanel {
     this.diff = new Diff();
     this.attempts = h('ol', { class: 'attempts' });
     this.none = h('p', { class: 'none' }, 'No attempt has been made.');
-    this.tabs = tabs('task', {
-      Transcript: this.transcriptNode, Prompt: h('div', { class: 'prompt' }, this.files, this.prompt), Diff: this.diff.node,
-      Attempts: h('div', { class: 'scroll-y' }, this.attempts, this.none),
-    }, () => this.#load());
-    node.append(h('header', null, h('div', { class: 'names' }, this.id, this.title),
-      h('button', { type: 'button', class: 'quiet close', 'aria-label': 'Close the task', onclick: acts.close }, '✕')),
-    h('div', { class: 'status-line' }, this.status.node, this.phase, this.retry), this.error, this.facts, this.tabs.list, ...this.tabs.panels);
+    this.tabs = tabs(
+      'task',
+      {
+        Transcript: this.transcriptNode,
+        Prompt: h('div', { class: 'prompt' }, this.files, this.prompt),
+        Diff: this.diff.node,
+        Attempts: h('div', { class: 'scroll-y' }, this.attempts, this.none),
+      },
+      () => this.#load(),
+    );
+    node.append(
+      h(
+        'header',
+        null,
+        h('div', { class: 'names' }, this.id, this.title),
+        h('button', { type: 'button', class: 'quiet close', 'aria-label': 'Close the task', onclick: acts.close }, '✕'),
+      ),
+      h('div', { class: 'status-line' }, this.status.node, this.phase, this.retry),
+      this.error,
+      this.facts,
+      this.tabs.list,
+      ...this.tabs.panels,
+    );
     put(node, { 'aria-labelledby': 'task-title' });
-    setInterval(() => { if (this.taskId && this.isRunning && this.tabs.chosen === 'Transcript' && !document.hidden) this.#tail(); }, LOOK_MS);
+    setInterval(() => {
+      if (this.taskId && this.isRunning && this.tabs.chosen === 'Transcript' && !document.hidden) this.#tail();
+    }, LOOK_MS);
   }
 
   #makeTranscript() {
@@ -49,18 +67,26 @@ export class TaskPanel {
     this.which = h('select', { 'aria-label': 'Attempt', onchange: () => this.#chooseAttempt(Number(this.which.value)) });
     this.end = h('button', { type: 'button', class: 'quiet', onclick: () => this.lines.toEnd() }, 'To the end');
     this.said = h('span', { class: 'legend' });
-    this.transcriptNode = h('div', { class: 'transcript' },
-      h('div', { class: 'bar-of-lines' }, this.which, this.said, this.end, finder(this.lines)), this.lines.node);
+    this.transcriptNode = h(
+      'div',
+      { class: 'transcript' },
+      h('div', { class: 'bar-of-lines' }, this.which, this.said, this.end, finder(this.lines)),
+      this.lines.node,
+    );
   }
 
   update({ status, story, log, taskId }) {
     const task = taskId && status?.tasks.find((one) => one.id === taskId);
     show(this.node, taskId && status);
-    if (!taskId || !status) { this.taskId = null; put(this.node, { 'data-task': null }); return; }
+    if (!taskId || !status) {
+      this.taskId = null;
+      put(this.node, { 'data-task': null });
+      return;
+    }
     if (taskId !== this.taskId || story?.id !== this.storyId) this.#open(story?.id ?? status.storyId, taskId, Boolean(task));
     put(this.node, { 'data-task': taskId });
     say(this.id, taskId);
-    say(this.title, task ? log.plan.get(taskId)?.title ?? task.title : 'There is no such task');
+    say(this.title, task ? (log.plan.get(taskId)?.title ?? task.title) : 'There is no such task');
     show(this.status.node, task);
     show(this.retry, task && ['Failed', 'Skipped'].includes(task.status));
     show(this.error, task?.error);
@@ -68,14 +94,25 @@ export class TaskPanel {
     this.status.draw(task.status);
     this.isRunning = task.status === 'Running';
     const running = log.running(taskId);
-    say(this.phase, running ? `${PHASES[task.phase] ?? task.phase}, attempt ${running.number}, ${elapsed(Date.now() - running.from)}` : PHASES[task.phase] ?? '');
+    say(
+      this.phase,
+      running
+        ? `${PHASES[task.phase] ?? task.phase}, attempt ${running.number}, ${elapsed(Date.now() - running.from)}`
+        : (PHASES[task.phase] ?? ''),
+    );
     say(this.error, this.output?.error ?? task.error ?? '');
     this.#updateFacts(task, log);
-    if (this.version !== log.version) { this.version = log.version; this.#changed(log, taskId); }
+    if (this.version !== log.version) {
+      this.version = log.version;
+      this.#changed(log, taskId);
+    }
   }
 
   #updateFacts(task, log) {
-    const used = log.attemptsOf(task.id).map((one) => one.usage).filter(Boolean);
+    const used = log
+      .attemptsOf(task.id)
+      .map((one) => one.usage)
+      .filter(Boolean);
     const sum = (name) => used.reduce((total, usage) => total + (usage[name] ?? 0), 0);
     say(this.tokens, `${amount(sum('inputTokens'))} in, ${amount(sum('outputTokens'))} out`);
     put(this.tokens, { title: `${number(sum('cachedTokens'))} of those that went in were cached` });
@@ -88,7 +125,16 @@ export class TaskPanel {
   }
 
   #open(storyId, taskId, isThere) {
-    Object.assign(this, { storyId, taskId, output: null, attempt: null, made: undefined, transcript: new Transcript(), version: -1, ofTask: '' });
+    Object.assign(this, {
+      storyId,
+      taskId,
+      output: null,
+      attempt: null,
+      made: undefined,
+      transcript: new Transcript(),
+      version: -1,
+      ofTask: '',
+    });
     this.lines.isAtEnd = true;
     this.lines.set([]);
     say(this.said, isThere ? 'Loading…' : '');
@@ -97,14 +143,21 @@ export class TaskPanel {
     keyed(this.attempts, [], () => '');
     this.#tail = isThere ? calm(() => this.#readTail(), 250) : () => {};
     this.#load = isThere ? calm(() => this.#read(), 250) : () => {};
-    if (isThere) { this.#readTail().catch(() => {}); this.#load(); }
+    if (isThere) {
+      this.#readTail().catch(() => {});
+      this.#load();
+    }
   }
   #tail = () => {};
   #load = () => {};
 
   /** Something happened in the story: is it about this task? */
   #changed(log, taskId) {
-    const seen = log.attemptsOf(taskId).map((one) => `${one.key} ${one.to}`).join() + (log.landedAt.get(taskId) ?? '');
+    const seen =
+      log
+        .attemptsOf(taskId)
+        .map((one) => `${one.key} ${one.to}`)
+        .join() + (log.landedAt.get(taskId) ?? '');
     if (this.ofTask === seen) return;
     const isFirst = this.ofTask === '';
     this.ofTask = seen;
@@ -112,14 +165,22 @@ export class TaskPanel {
     this.#tail();
   }
 
-  heard(event) { if (event.task === this.taskId && event.kind === 'attemptActivity') this.#tail(); }
+  heard(event) {
+    if (event.task === this.taskId && event.kind === 'attemptActivity') this.#tail();
+  }
 
-  #path(more) { return `${taskPath(this.storyId, this.taskId)}/output?${new URLSearchParams({ ...(this.attempt ? { attempt: this.attempt } : {}), ...more })}`; }
+  #path(more) {
+    const attempt = this.attempt ? { attempt: this.attempt } : {};
+    return `${taskPath(this.storyId, this.taskId)}/output?${new URLSearchParams({ ...attempt, ...more })}`;
+  }
 
   /** Everything but the transcript. The diff is asked for only where it is looked at. */
   async #read() {
     const { taskId, storyId } = this;
-    const output = await read(this.#path(this.tabs.chosen === 'Diff' ? { diff: true, maxBytes: WHOLE_BYTES } : { maxBytes: 1 }), { isKept: true });
+    if (!taskId) return;
+    const output = await read(this.#path(this.tabs.chosen === 'Diff' ? { diff: true, maxBytes: WHOLE_BYTES } : { maxBytes: 1 }), {
+      isKept: true,
+    });
     if (taskId !== this.taskId || storyId !== this.storyId) return;
     this.output = output;
     say(this.prompt, output.description);
@@ -132,7 +193,12 @@ export class TaskPanel {
 
   #listAttempts(made) {
     show(this.which, made.length > 1);
-    keyed(this.which, made, (one) => one.number, (one) => ({ node: h('option', { value: one.number }, `Attempt ${one.number}, ${one.purpose}`) }));
+    keyed(
+      this.which,
+      made,
+      (one) => one.number,
+      (one) => ({ node: h('option', { value: one.number }, `Attempt ${one.number}, ${one.purpose}`) }),
+    );
     this.which.value = String(this.attempt ?? made.at(-1)?.number ?? '');
   }
 
@@ -147,6 +213,7 @@ export class TaskPanel {
   /** What is new of the transcript; all of it where that does not join on. */
   async #readTail() {
     const { transcript, taskId } = this;
+    if (!taskId) return undefined;
     for (const maxBytes of [TAIL_BYTES, WHOLE_BYTES]) {
       const { transcript: text, attempts } = await read(this.#path({ maxBytes }));
       if (transcript !== this.transcript || taskId !== this.taskId) return;
@@ -180,9 +247,29 @@ function lineKind(line) {
 
 function makeAttempt(one) {
   const status = badge('Running');
-  const parts = { took: h('span', { class: 'time' }), outcome: h('p', { class: 'outcome' }), summary: h('p', { class: 'said' }), used: h('p', { class: 'legend' }), rescue: h('p', { class: 'legend' }) };
-  const node = h('li', null, h('div', { class: 'attempt-head' }, h('b', null, `#${one.number} ${one.purpose}`), status.node, h('span', { class: 'agent' }, one.agent), parts.took),
-    parts.outcome, parts.summary, parts.used, parts.rescue);
+  const parts = {
+    took: h('span', { class: 'time' }),
+    outcome: h('p', { class: 'outcome' }),
+    summary: h('p', { class: 'said' }),
+    used: h('p', { class: 'legend' }),
+    rescue: h('p', { class: 'legend' }),
+  };
+  const node = h(
+    'li',
+    null,
+    h(
+      'div',
+      { class: 'attempt-head' },
+      h('b', null, `#${one.number} ${one.purpose}`),
+      status.node,
+      h('span', { class: 'agent' }, one.agent),
+      parts.took,
+    ),
+    parts.outcome,
+    parts.summary,
+    parts.used,
+    parts.rescue,
+  );
   put(node, { title: `session ${one.sessionId}, from ${moment(one.startedAt)}` });
   return { node, status, ...parts };
 }
@@ -195,7 +282,12 @@ function updateAttempt(row, one) {
   show(row.summary, one.summary);
   say(row.summary, one.summary ?? '');
   const usage = one.usage;
-  say(row.used, usage ? `${number(usage.inputTokens)} tokens in (${number(usage.cachedTokens)} cached), ${number(usage.outputTokens)} out · ${plural(usage.modelRequests, 'request')}, ${number(usage.premiumRequests)} premium` : 'What it used is told when it ends.');
+  say(row.used, usage ? usedWords(usage) : 'What it used is told when it ends.');
   show(row.rescue, one.rescue);
   say(row.rescue, one.rescue ? `What it left is kept under ${one.rescue}` : '');
+}
+
+function usedWords(usage) {
+  const tokens = `${number(usage.inputTokens)} tokens in (${number(usage.cachedTokens)} cached), ${number(usage.outputTokens)} out`;
+  return `${tokens} · ${plural(usage.modelRequests, 'request')}, ${number(usage.premiumRequests)} premium`;
 }

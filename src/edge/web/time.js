@@ -3,7 +3,7 @@
 /** Shortest silence that is left out, and how much of the whole it must be. */
 const SILENCE_MS = 20000;
 const SILENCE_PART = 0.1;
-const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400].map((s) => s * 1000);
+const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400].map((s) => s * 1000);
 
 /** `spans` are `{ from, to }`. Gives the whole length, and `at`: from a time to a part of it between 0 and 1. */
 export function axis(spans, now) {
@@ -31,14 +31,18 @@ export function axis(spans, now) {
     const part = parts.findLast((one) => one.from <= time) ?? parts[0];
     return part ? part.start + Math.min(Math.max(0, time - part.from), part.to - part.from) : 0;
   };
-  return { length, at: (time) => offset(time) / length, breaks: parts.slice(1).map((part) => ({ at: part.start / length, from: part.from })) };
+  return {
+    length,
+    at: (time) => offset(time) / length,
+    breaks: parts.slice(1).map((part) => ({ at: part.start / length, from: part.from })),
+  };
 }
 
 /** Marks at round times, not more than so many. */
 export function ticks(length, most) {
   const step = STEPS.find((one) => length / one <= most) ?? Math.ceil(length / most / 86.4e6) * 86.4e6;
   const found = [];
-  for (let ms = 0; ms <= length; ms += step) found.push({ ms, at: ms / length });
+  for (let ms = 0; ms <= length * 0.97; ms += step) found.push({ ms, at: ms / length });
   return found;
 }
 

@@ -19,7 +19,9 @@ export class Transcript {
     this.missing = 0;
   }
 
-  get bytes() { return this.ends.at(-1) ?? this.missing; }
+  get bytes() {
+    return this.ends.at(-1) ?? this.missing;
+  }
 
   /** Takes an answer to a question for `asked` bytes. False: there is a gap, more has to be asked for. */
   take(text, asked) {

@@ -39,7 +39,11 @@ export function amount(value) {
 export const plural = (count, word) => `${number(count)} ${word}${count === 1 ? '' : 's'}`;
 
 /** The last part of a path, of any platform. */
-export const baseName = (path) => String(path ?? '').split(/[\\/]/).filter(Boolean).pop() ?? '';
+export const baseName = (path) =>
+  String(path ?? '')
+    .split(/[\\/]/)
+    .filter(Boolean)
+    .pop() ?? '';
 
 /** `WaitingForGate` as people say it. */
 export const spaced = (word) => String(word ?? '').replace(/([a-z])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`);
@@ -47,31 +51,74 @@ export const spaced = (word) => String(word ?? '').replace(/([a-z])([A-Z])/g, (_
 /** What a status of a story, a task or a check looks like: one of five looks. */
 export function tone(status) {
   switch (status) {
-    case 'Completed': case 'Passed': case 'passed': case 'done': return 'good';
-    case 'Failed': case 'failed': case 'timedOut': case 'missing': case 'refused': return 'bad';
-    case 'Running': case 'running': case 'Executing': case 'Planning': case 'Analyzing': case 'WaitingForGate': return 'busy';
-    case 'Skipped': case 'Cancelled': case 'notRun': case 'Ungated': return 'off';
-    case 'flaky': return 'odd';
-    default: return 'idle';
+    case 'Completed':
+    case 'Passed':
+    case 'passed':
+    case 'done':
+      return 'good';
+    case 'Failed':
+    case 'failed':
+    case 'timedOut':
+    case 'missing':
+    case 'refused':
+      return 'bad';
+    case 'Running':
+    case 'running':
+    case 'Executing':
+    case 'Planning':
+    case 'Analyzing':
+    case 'WaitingForGate':
+      return 'busy';
+    case 'Skipped':
+    case 'Cancelled':
+    case 'notRun':
+    case 'Ungated':
+      return 'off';
+    case 'flaky':
+      return 'odd';
+    default:
+      return 'idle';
   }
 }
 
 export const PURPOSES = {
-  work: 'work', retry: 'another try', resume: 'resumed', noChange: 'nothing had changed', resolve: 'resolves a conflict', repair: 'repairs the gate',
+  work: 'work',
+  retry: 'another try',
+  resume: 'resumed',
+  noChange: 'nothing had changed',
+  resolve: 'resolves a conflict',
+  repair: 'repairs the gate',
 };
 
 export const PHASES = {
-  waiting: 'waits', working: 'works', landing: 'lands', resolving: 'resolves a conflict', repairing: 'repairs the gate', landed: 'landed',
-  failed: 'failed', skipped: 'skipped',
+  waiting: 'waits',
+  working: 'works',
+  landing: 'lands',
+  resolving: 'resolves a conflict',
+  repairing: 'repairs the gate',
+  landed: 'landed',
+  failed: 'failed',
+  skipped: 'skipped',
 };
 
 /** How an attempt ended, in a few words. */
 export function outcomeWords(outcome) {
   const words = {
-    done: 'done', noChange: 'changed nothing', crashed: 'crashed', stalled: 'gave no sign of life', timedOut: 'took too long',
-    interrupted: 'was interrupted', failed: 'failed', incomplete: 'stopped too early', rateLimited: 'was rate limited',
-    needsLogin: 'is not logged in', quota: 'has no quota left', policy: 'is forbidden by a policy', unavailable: 'could not start',
-    refused: 'result refused', unresolved: 'left conflicts',
+    done: 'done',
+    noChange: 'changed nothing',
+    crashed: 'crashed',
+    stalled: 'gave no sign of life',
+    timedOut: 'took too long',
+    interrupted: 'was interrupted',
+    failed: 'failed',
+    incomplete: 'stopped too early',
+    rateLimited: 'was rate limited',
+    needsLogin: 'is not logged in',
+    quota: 'has no quota left',
+    policy: 'is forbidden by a policy',
+    unavailable: 'could not start',
+    refused: 'result refused',
+    unresolved: 'left conflicts',
   };
   return words[outcome?.result] ?? outcome?.result ?? 'running';
 }
