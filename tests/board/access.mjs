@@ -81,7 +81,7 @@ await scene(async () => {
   await board.openTask('task-1');
   for (const tab of ['Transcript', 'Prompt', 'Diff', 'Attempts']) {
     await board.openTab(tab);
-    await look(`the tab ${tab}`);
+    await look(`the tab ${tab}`, tab === 'Transcript' ? LOOKS : [LOOKS[0], LOOKS[3]]);
   }
   await board.page.keyboard.press('Escape');
   release('go');
