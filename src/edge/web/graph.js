@@ -41,6 +41,7 @@ export class Graph {
 
   #arrange(key, status) {
     const { tasks } = status;
+    const isOther = this.storyId !== status.storyId;
     this.key = key;
     this.storyId = status.storyId;
     this.layout = arrange(tasks);
@@ -53,7 +54,8 @@ export class Graph {
       (row, edge) => put(row.node, { d: way(this.layout, places.get(edge.from), places.get(edge.to)) }));
     this.list = edges;
     const first = this.layout.heads.find((head) => head.wave === status.currentWave);
-    if (status.run && first) requestAnimationFrame(() => { this.dag.scrollLeft = Math.max(0, first.x - 80); });
+    const left = status.run && first ? Math.max(0, first.x - 80) : 0;
+    if (isOther) requestAnimationFrame(() => { this.dag.scrollLeft = left; });
   }
 
   #critical(status, log) {
@@ -94,7 +96,7 @@ export class Graph {
     put(row.node, { title: `${task.id}: ${title}` });
     const running = log.running(task.id);
     const phase = PHASES[task.phase] ?? task.phase;
-    const isPlain = task.status === 'Completed' || task.status === 'Failed' || task.status === 'Skipped' || task.status === 'Pending';
+    const isPlain = this.layout.isDense || task.status === 'Completed' || task.status === 'Failed' || task.status === 'Skipped' || task.status === 'Pending';
     say(row.word, isPlain && task.phase !== 'resolving' && task.phase !== 'repairing' ? task.status : `${task.status}, ${phase}`);
     const worked = log.worked(task.id, now);
     say(row.time, running ? elapsed(now - running.from) : worked > 0 ? duration(worked) : '');

@@ -3,7 +3,7 @@
 const ROWS_MAX = 12;
 const SIZES = {
   roomy: { width: 232, height: 74, gapX: 56, gapY: 14, gapColumn: 14 },
-  dense: { width: 178, height: 46, gapX: 44, gapY: 10, gapColumn: 10 },
+  dense: { width: 200, height: 46, gapX: 44, gapY: 10, gapColumn: 10 },
 };
 export const HEAD = 34;
 const PAD = 12;

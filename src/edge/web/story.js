@@ -75,7 +75,10 @@ export class StoryView {
   #meter({ tasks }) {
     const parts = ['Completed', 'Running', 'Failed', 'Skipped', 'Pending'].map((name) => ({ name, count: tasks.filter((task) => task.status === name).length }));
     show(this.meter, tasks.length > 0);
-    keyed(this.meter, parts, (part) => part.name, (part) => ({ node: h('span', { class: `part is-${part.name}` }) }), (row, part) => look(row.node, { 'flex-grow': String(part.count) }));
+    keyed(this.meter, parts, (part) => part.name, (part) => ({ node: h('span', { class: `part is-${part.name}` }) }), (row, part) => {
+      show(row.node, part.count > 0);
+      look(row.node, { 'flex-grow': String(part.count) });
+    });
     put(this.meter, { 'aria-label': parts.filter((part) => part.count > 0).map((part) => `${part.count} ${part.name}`).join(', ') });
   }
 

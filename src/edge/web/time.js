@@ -38,7 +38,7 @@ export function axis(spans, now) {
 export function ticks(length, most) {
   const step = STEPS.find((one) => length / one <= most) ?? Math.ceil(length / most / 86.4e6) * 86.4e6;
   const found = [];
-  for (let ms = 0; ms <= length; ms += step) found.push({ ms, at: ms / length });
+  for (let ms = 0; ms <= length * 0.97; ms += step) found.push({ ms, at: ms / length });
   return found;
 }
 

@@ -58,7 +58,7 @@ export class Timeline {
     const y = (count) => 100 - (count / most) * 92;
     const x = (time) => (this.scale.at(time) * 1000).toFixed(1);
     put(this.area, { d: `M0 100${steps.map(([time, count]) => `H${x(time)}V${y(count)}`).join('')}V100Z` });
-    say(this.most, `at most ${most}`);
+    say(this.most, `max ${most}`);
   }
 
   #makeRow(row) {
@@ -101,19 +101,21 @@ const shortTime = (ms) => (ms === 0 ? '0' : ms < 60000 ? `${ms / 1000} s` : ms <
 
 function rowsOf(status, log) {
   const rows = [];
+  const tasks = [];
   if (log.gates.length > 0) rows.push({ key: 'gates', name: 'Gates', title: 'Build and test after each wave', bars: log.gates.map(gateBar) });
   for (const task of status.tasks) {
     const bars = taskBars(task, log);
-    if (bars.length > 0) rows.push({ key: `task ${task.id}`, task: task.id, name: log.plan.get(task.id)?.title ?? task.title, title: task.id, bars });
+    if (bars.length > 0) tasks.push({ key: `task ${task.id}`, task: task.id, began: log.attemptsOf(task.id)[0]?.from ?? 0, name: log.plan.get(task.id)?.title ?? task.title, title: task.id, bars });
   }
-  return rows;
+  // In the order of their beginning: what comes next is further down.
+  return [...rows, ...tasks.sort((a, b) => a.began - b.began)];
 }
 
 function gateBar(gate) {
   const outcome = gate.report ? (gate.report.verdict === 'Failed' ? 'failed' : 'done') : gate.to === null ? 'running' : 'failed';
   return {
     id: gate.key, key: gate.key, kind: gate.wave > 0 ? 'gate' : 'probe', from: gate.from, to: gate.to, outcome,
-    text: `${gateName(gate)}: ${gateWord(gate)}`, word: gate.wave > 0 ? `wave ${gate.wave}` : '',
+    text: `${gateName(gate)}: ${gateWord(gate)}`, word: gate.wave > 0 ? `w${gate.wave}` : '',
   };
 }
 
