@@ -49,7 +49,7 @@ fn main() {
     }
     let asked: Vec<String> = args.into_iter().filter(|arg| !arg.starts_with('-')).collect();
     let wanted = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
-    let benches: [(&str, fn()); 8] = [
+    let benches: [(&str, fn()); 9] = [
         ("status", status),
         ("worktrees", bench_land::worktrees),
         ("land", bench_land::land),
