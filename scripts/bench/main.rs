@@ -2,9 +2,9 @@
 //! Every figure that has a rival is measured beside it, in turn, in the same run, and shown as a ratio: machines are noisy.
 #![allow(clippy::print_stdout, clippy::cast_sign_loss)] // Figures are printed, and counts are small.
 
+mod bench_board;
 mod bench_constant;
 mod bench_http;
-mod bench_board;
 mod bench_land;
 mod bench_mcp;
 mod bench_run;
