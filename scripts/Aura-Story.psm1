@@ -20,7 +20,7 @@ $script:Sends = @{
     decompose_story         = @('storyId', 'maxParallelism', 'includeTests', 'planner', 'tasks')
     run_wave                = @('storyId', 'all', 'mode', 'maxParallelism', 'waitSeconds')
     get_orchestrator_status = @('storyId', 'detailed')
-    get_task_output         = @('storyId', 'taskId', 'attempt', 'diff', 'maxBytes')
+    get_task_output         = @('storyId', 'taskId', 'attempt', 'diff', 'maxBytes', 'cursor')
     retry_task              = @('storyId', 'taskId')
     cancel_run              = @('storyId', 'now')
     complete_story          = @('storyId', 'publish', 'remote', 'commitMessage', 'keepCommits')
@@ -1371,6 +1371,8 @@ function Get-AuraTaskOutput {
     Also the patch of what the task changed.
     .PARAMETER MaxBytes
     Most bytes of transcript and of patch; the end is kept. Default: 32768.
+    .PARAMETER Cursor
+    The nextCursor of an earlier answer about the same attempt: the transcript from there on. 0 is its beginning.
     .PARAMETER BaseUrl
     Address of a running `aura serve`; the default is AURA_API_URL, and without it the program on this machine.
     .EXAMPLE
@@ -1402,13 +1404,15 @@ function Get-AuraTaskOutput {
         [ValidateRange(1, [int]::MaxValue)]
         [int] $MaxBytes,
 
+        [string] $Cursor,
+
         [string] $BaseUrl
     )
     process {
         $answer = $null
         try {
             Set-AuraServer $BaseUrl
-            $arguments = Get-AuraArgument $PSBoundParameters @('StoryId', 'TaskId', 'Attempt', 'Diff', 'MaxBytes')
+            $arguments = Get-AuraArgument $PSBoundParameters @('StoryId', 'TaskId', 'Attempt', 'Diff', 'MaxBytes', 'Cursor')
             $answer = Invoke-AuraTool 'get_task_output' $arguments $TaskId
             Add-AuraType $answer 'Aura.TaskOutput' @{ taskId = $answer.id }
         } catch {

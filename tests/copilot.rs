@@ -143,7 +143,7 @@ impl Running {
         let before = earlier.iter().map(|attempt| attempt.verdict.usage.clone()).collect();
         let verdict = reader.verdict(&Ending { exit: Some(&end.exit), stderr: &stderr, usage_file, before });
         if verdict.outcome != Outcome::Done {
-            eprintln!("{:?} {end:?}\nstderr: {stderr}\n{}", verdict.outcome, agent::render_transcript(&transcript, 2000));
+            eprintln!("{:?} {end:?}\nstderr: {stderr}\n{}", verdict.outcome, said(&transcript, 2000));
         }
         Attempt { verdict, signals, end, transcript }
     }
@@ -154,6 +154,11 @@ impl Running {
         let pid = i32::try_from(pids["programPid"].as_i64().unwrap()).unwrap();
         rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
     }
+}
+
+/// The end of what a transcript says to people.
+fn said(transcript: &str, bytes_max: usize) -> String {
+    agent::end_of_transcript(&mut std::io::Cursor::new(transcript), bytes_max, true).unwrap().text
 }
 
 fn new_session() -> SessionId {
@@ -180,7 +185,7 @@ fn a_task_is_done_when_the_agent_says_so() {
     assert_eq!((usage.requests, usage.input_tokens, usage.output_tokens), (4, 4000, 168), "as the model counted them");
     assert!(attempt.signals.contains(&Signal::Message("I write it.".into())), "{:?}", attempt.signals);
     assert!(attempt.signals.contains(&Signal::Activity("bash: a scripted command".into())), "{:?}", attempt.signals);
-    let text = agent::render_transcript(&attempt.transcript, 10_000);
+    let text = said(&attempt.transcript, 10_000);
     assert!(text.contains("I write it.\n▸ create ") && text.contains("▸ bash cat hello.txt > copy.txt\n"), "{text}");
     assert!(text.ends_with("✓ Wrote a greeting.\n"), "{text}");
     assert!(!attempt.transcript.contains("session.background_tasks_changed"), "noise is not stored");

@@ -8,7 +8,7 @@ mod copilot_events;
 mod locate;
 mod transcript;
 
-pub use transcript::render_transcript;
+pub use transcript::{Excerpt, end_of_transcript, transcript_from};
 
 use crate::domain::{Outcome, SessionId, Usage};
 use crate::proc::JobExit;

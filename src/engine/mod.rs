@@ -32,7 +32,7 @@ pub use drive::drive;
 pub use issue::IssueText;
 pub use run::{RunHandle, RunRequest};
 
-use crate::agent::{self, Agent, AgentEnv};
+use crate::agent::{self, Agent, AgentEnv, Excerpt};
 use crate::config::{Config, Environment};
 use crate::domain::{Event, Oid, Story, StoryId, Task};
 use crate::error::{Code, Error, Result};
@@ -328,8 +328,8 @@ pub fn repository_root(path: &Path) -> String {
 }
 
 impl Engine {
-    /// The transcript of one attempt as text, and the file that holds it raw.
-    pub fn transcript(&self, task: &Task, attempt: Option<u32>, bytes_max: usize) -> Result<(String, Option<PathBuf>)> {
+    /// Some of what one attempt said: the end of it, or what begins at a cursor.
+    pub fn transcript(&self, task: &Task, attempt: Option<u32>, cursor: Option<&str>, bytes_max: usize) -> Result<Transcript> {
         let found = match attempt {
             None => task.attempts.last(),
             Some(number) => Some(task.attempts.iter().find(|attempt| attempt.number == number).ok_or_else(|| {
@@ -337,11 +337,36 @@ impl Engine {
                     .hint(format!("it has {} attempts", task.attempts.len()))
             })?),
         };
-        let Some(attempt) = found else { return Ok((String::new(), None)) };
-        let path = crate::proc::Job::at(Path::new(&attempt.job)).out_log();
-        let raw = std::fs::read(&path).unwrap_or_default();
-        Ok((agent::render_transcript(&String::from_utf8_lossy(&raw), bytes_max), Some(path)))
+        let nothing = Excerpt { text: String::new(), next: 0 };
+        let from = cursor.map(|cursor| cursor.parse::<u64>().map_err(|_| no_line_at(task, cursor))).transpose()?;
+        let file = found.map(|attempt| crate::proc::Job::at(Path::new(&attempt.job)).out_log());
+        let read = file.as_ref().map(std::fs::File::open).transpose().and_then(|opened| {
+            let is_whole = found.is_some_and(|attempt| attempt.ended.is_some());
+            match (opened, from) {
+                (Some(mut file), None) => agent::end_of_transcript(&mut file, bytes_max, is_whole).map(Some),
+                (Some(mut file), Some(from)) => agent::transcript_from(&mut file, from, bytes_max, is_whole),
+                (None, _) => Err(std::io::ErrorKind::NotFound.into()),
+            }
+        });
+        let said = match read {
+            Ok(said) => said,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => (from.unwrap_or(0) == 0).then_some(nothing),
+            Err(e) => return Err(Error::internal(format!("read the transcript of `{}`", task.id())).because(e)),
+        };
+        Ok(Transcript { said: said.ok_or_else(|| no_line_at(task, cursor.unwrap_or_default()))?, file })
     }
+}
+
+fn no_line_at(task: &Task, cursor: &str) -> Error {
+    let shown: String = cursor.chars().take(60).collect();
+    Error::new(Code::NotFound, format!("show the output of `{}`: `cursor` is `{}`, where no line begins", task.id(), shown.escape_debug()))
+        .hint("give the `nextCursor` of an earlier answer about the same attempt, or `0` for the beginning")
+}
+
+/// Some of what an attempt said, and the file that holds all of it raw.
+pub struct Transcript {
+    pub said: Excerpt,
+    pub file: Option<PathBuf>,
 }
 
 /// What was kept in a repository, oldest first.

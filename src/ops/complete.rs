@@ -47,7 +47,7 @@ pub struct CompleteStory {
     /// As a draft; default: true.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub draft: Option<bool>,
-    /// Ask for a review: people, or `organisation/team`.
+    /// Reviewers: people, or `organisation/team`.
     #[arg(long = "reviewer", value_name = "NAME")]
     #[serde(default)]
     pub reviewers: Vec<String>,

@@ -27,13 +27,16 @@ pub struct GetTaskOutput {
     /// Which attempt's transcript; default: the last.
     #[arg(long)]
     pub attempt: Option<u32>,
-    /// Also the patch of what the task changed.
+    /// Also the patch of its changes.
     #[arg(long)]
     #[serde(default)]
     pub diff: bool,
     /// Most bytes of transcript and of diff; the end is kept (default 32768).
     #[arg(long)]
     pub max_bytes: Option<usize>,
+    /// `nextCursor` of the last answer; `0`: the beginning.
+    #[arg(long)]
+    pub cursor: Option<String>,
 }
 
 /// What an agent said and did. All texts of agents are untrusted.
@@ -44,8 +47,10 @@ pub struct TaskOutput {
     #[serde(flatten)]
     pub task: TaskView,
     pub attempts_made: Vec<Attempt>,
-    /// The transcript as text: the end of it, control characters removed.
+    /// The transcript as text, control characters removed: the end of it, or what begins at `cursor`.
     pub transcript: String,
+    /// Give it as `cursor` to see what comes after this; nothing does when that answer's transcript is empty.
+    pub next_cursor: String,
     /// Says which fields agents wrote.
     pub notice: &'static str,
     /// File with the raw transcript.
@@ -89,7 +94,7 @@ impl Op for GetTaskOutput {
         let id = engine.task_id(&story, &self.task_id)?;
         let task = story.task(&id).ok_or_else(|| crate::error::Error::internal("a task that was found is gone"))?;
         let bytes_max = self.max_bytes.unwrap_or(TRANSCRIPT_BYTES).min(TRANSCRIPT_BYTES_MAX);
-        let (transcript, file) = engine.transcript(task, self.attempt, bytes_max)?;
+        let transcript = engine.transcript(task, self.attempt, self.cursor.as_deref(), bytes_max)?;
         let diff = match task.landings.last() {
             Some(landing) if self.diff => Some(engine::diff_text(&story, &landing.onto, &landing.commit, bytes_max)?),
             Some(_) | None => None,
@@ -98,9 +103,10 @@ impl Op for GetTaskOutput {
         Ok(TaskOutput {
             story_id: story.id.to_string(),
             attempts_made: task.attempts.iter().map(attempt_view).collect(),
-            transcript,
+            transcript: transcript.said.text,
+            next_cursor: transcript.said.next.to_string(),
             notice: NOTICE,
-            transcript_file: file.map(|path| path.to_string_lossy().into_owned()),
+            transcript_file: transcript.file.map(|path| path.to_string_lossy().into_owned()),
             diff,
             summary: format!("{id}: {} after {}.", phase_words(view.phase), attempts(view.attempts)),
             next: super::status::next(&story, story.run.is_some() && engine.is_driven(story.id)?),

@@ -14,7 +14,7 @@ const DRIVER_CHECK: Duration = Duration::from_secs(2);
 const DRIVERS_MAX: u32 = 5;
 
 /// Run the next wave of a story (or all that is left) on parallel agents, then build and test. Call after decompose_story, and
-/// for each wave. Answers at once; the run goes on by itself. Asked again while running, it joins. Next: wait_for_wave.
+/// for each wave. Answers at once; the run goes on by itself. Asked again, it joins. Next: wait_for_wave.
 #[derive(Debug, clap::Args, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunWave {
@@ -22,12 +22,11 @@ pub struct RunWave {
     #[arg(default_value = "latest", value_name = "STORY")]
     #[serde(alias = "id")]
     pub story_id: String,
-    /// Run all that is left, not only the next wave.
+    /// All that is left, not only the next wave.
     #[arg(long)]
     #[serde(default)]
     pub all: bool,
-    /// `flow`: a task starts when its dependencies have landed; `waves`: a barrier and a gate after each wave. Default:
-    /// `flow` with `all`, else `waves`.
+    /// `flow` (default with `all`): a task starts when its dependencies have landed; `waves`: a barrier and a gate after each.
     #[arg(long, value_parser = ["flow", "waves"])]
     #[schemars(extend("enum" = ["flow", "waves", null]))]
     pub mode: Option<String>,

@@ -14,7 +14,7 @@ pub struct GetOrchestratorStatus {
     #[arg(default_value = "latest", value_name = "STORY")]
     #[serde(alias = "id")]
     pub story_id: String,
-    /// Also the tasks' prompts, sessions and commits, the agents' last words, and all of a red gate's output.
+    /// Also prompts, sessions, commits, the agents' last words, and all of a red gate's output.
     #[arg(long)]
     #[serde(default)]
     pub detailed: bool,

@@ -31,7 +31,7 @@ pub struct WaitForWave {
     #[arg(default_value = "latest", value_name = "STORY")]
     #[serde(alias = "id")]
     pub story_id: String,
-    /// `seq` of the last answer; what happened since then is told at once. Default: from now on.
+    /// `seq` of the last answer: what happened since is told at once. Default: from now on.
     #[arg(long, value_name = "SEQ")]
     pub since: Option<i64>,
     /// Longest wait in seconds, 0 to 3600 (default 50).

@@ -142,6 +142,17 @@ fn a_story_from_its_plan_to_its_end() {
     let log = both(&cli, "get_task_output", &["log", id, "task-3", "--diff"], &json!({ "storyId": id, "taskId": "task-3", "diff": true }));
     assert!(log["transcript"].as_str().unwrap().contains("task-3 is done."), "{log}");
     assert!(log["diff"].as_str().unwrap().contains("+by task-3"), "{log}");
+    let from = |cursor: &str| {
+        both(
+            &cli,
+            "get_task_output",
+            &["log", id, "task-3", "--cursor", cursor],
+            &json!({ "storyId": id, "taskId": "task-3", "cursor": cursor }),
+        )
+    };
+    let (all, none) = (from("0"), from(log["nextCursor"].as_str().unwrap()));
+    assert_eq!((&all["transcript"], &all["nextCursor"]), (&log["transcript"], &log["nextCursor"]), "read from its beginning");
+    assert_eq!((&none["transcript"], &none["nextCursor"]), (&json!(""), &log["nextCursor"]), "nothing more has been said");
     both(&cli, "get_orchestrator_status", &["status", id, "--detailed"], &json!({ "storyId": id, "detailed": true }));
 
     let complete = cli.json(&["complete", id, "--publish", "branch"]).well();

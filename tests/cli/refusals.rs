@@ -216,6 +216,8 @@ fn what_is_not_possible_now_is_refused_with_the_way_on() {
         ("retry_task", json!({ "taskId": "task-9" }), Code::NotFound, "task-1, task-2"),
         ("get_task_output", json!({ "taskId": "../../x" }), Code::NotFound, "task-1"),
         ("get_task_output", json!({ "taskId": "task-1", "attempt": 3 }), Code::NotFound, "attempt 3"),
+        ("get_task_output", json!({ "taskId": "task-1", "cursor": "7" }), Code::NotFound, "nextCursor"),
+        ("get_task_output", json!({ "taskId": "task-1", "cursor": "../x" }), Code::NotFound, "nextCursor"),
         ("cancel_run", json!({}), Code::IllegalState, "running"),
     ] {
         says(&cli.unchanged(|| cli.call(tool, &about(args)).refused(code)), &[word]);

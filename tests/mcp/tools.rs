@@ -168,7 +168,7 @@ fn a_status_of_twenty_tasks_fits_and_there_is_more_on_request() {
         }
     }
     assert_eq!(seen.len(), 20);
-    let problem = host.problem("get_orchestrator_status", json!({ "storyId": id, "cursor": "task-99" }), "invalid_request");
+    let problem = host.problem("get_orchestrator_status", json!({ "storyId": id, "cursor": "task-99" }), "not_found");
     assert!(problem["detail"].as_str().unwrap().contains("cursor"), "{problem}");
     assert!(tokens(&end.to_string()) < 1000, "{end}");
 }

@@ -188,7 +188,10 @@ Describe 'A story from its plan to its end' {
         $output = Get-AuraTaskOutput $story.id a -Diff
         $output.transcript | Should -BeLike '*a is done.*'
         $output.diff | Should -BeLike '*+by a*'
-        (Get-AuraTaskOutput -Id $story.id -TaskId a -Attempt 1 -MaxBytes 4).transcript | Should -BeLike '*bytes before this*'
+        (Get-AuraTaskOutput -Id $story.id -TaskId a -Attempt 1 -MaxBytes 4).transcript | Should -BeLike '*more before this*'
+        $rest = Get-AuraTaskOutput $story.id a -Cursor $output.nextCursor
+        $rest.transcript | Should -Be ''
+        (Get-AuraTaskOutput $story.id a -Cursor 0).nextCursor | Should -Be $output.nextCursor
         ($story | Get-AuraTaskOutput -TaskId a).diff | Should -BeNullOrEmpty
         (Get-Refusal { Get-AuraTaskOutput $story.id zzz }).FullyQualifiedErrorId | Should -Be 'not_found'
     }

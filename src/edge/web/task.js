@@ -4,11 +4,13 @@ import { h, put, say, show, keyed } from './dom.js';
 import { badge } from './icons.js';
 import { Lines, finder } from './lines.js';
 import { Diff } from './diff.js';
-import { TAIL_BYTES, Transcript, WHOLE_BYTES } from './transcript.js';
+import { PAGE_BYTES, Transcript } from './transcript.js';
 import { calm } from './store.js';
 import { tabs } from './tabs.js';
 import { PHASES, amount, duration, elapsed, moment, number, plural } from './words.js';
 
+/** As much of a diff as the server gives at most. */
+const DIFF_BYTES = 16 * 1024 * 1024;
 /** How often a running agent's transcript is looked at, also when it tells nothing. */
 const LOOK_MS = 2000;
 
@@ -178,7 +180,7 @@ export class TaskPanel {
   async #read() {
     const { taskId, storyId } = this;
     if (!taskId) return;
-    const output = await read(this.#path(this.tabs.chosen === 'Diff' ? { diff: true, maxBytes: WHOLE_BYTES } : { maxBytes: 1 }), {
+    const output = await read(this.#path(this.tabs.chosen === 'Diff' ? { diff: true, maxBytes: DIFF_BYTES } : { maxBytes: 1 }), {
       isKept: true,
     });
     if (taskId !== this.taskId || storyId !== this.storyId) return;
@@ -210,25 +212,26 @@ export class TaskPanel {
     this.#readTail().catch(() => {});
   }
 
-  /** What is new of the transcript; all of it where that does not join on. */
+  /** What is new of the transcript, a page at a time. */
   async #readTail() {
-    const { transcript, taskId } = this;
-    if (!taskId) return undefined;
-    for (const maxBytes of [TAIL_BYTES, WHOLE_BYTES]) {
-      const { transcript: text, attempts } = await read(this.#path({ maxBytes }));
-      if (transcript !== this.transcript || taskId !== this.taskId) return;
-      if (this.attempt === null && this.made !== undefined && attempts > this.made && transcript.bytes > 0) {
-        // Another attempt has begun: another transcript.
-        Object.assign(this, { made: attempts, transcript: new Transcript() });
-        return this.#readTail();
+    const { taskId } = this;
+    while (taskId) {
+      const { transcript } = this;
+      const { cursor } = transcript;
+      const attempt = this.attempt ?? this.made;
+      const answer = await read(this.#path({ ...(attempt ? { attempt } : {}), cursor, maxBytes: PAGE_BYTES }));
+      if (taskId !== this.taskId || transcript !== this.transcript || cursor !== transcript.cursor) return;
+      const isAnother = this.attempt === null && this.made !== undefined && answer.attempts > this.made;
+      this.made = answer.attempts;
+      if (isAnother) {
+        this.transcript = new Transcript();
+        continue;
       }
-      this.made = attempts;
-      const isWhole = transcript.take(text, maxBytes);
+      transcript.take(answer.transcript, answer.nextCursor);
       this.lines.set(transcript.lines);
       say(this.said, transcript.lines.length > 0 ? plural(transcript.lines.length, 'line') : 'Nothing has been said yet.');
-      if (isWhole) return undefined;
+      if (answer.transcript === '') return;
     }
-    return undefined;
   }
 }
 
