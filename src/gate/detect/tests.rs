@@ -186,22 +186,27 @@ fn a_node_workspace_covers_its_members() {
     expect(&[("package.json", yarn), ("yarn.lock", "__metadata:"), ("a/package.json", member)], &["a: yarn run build", "a: yarn run test"]);
 }
 
+/// What the program is called where the tests run.
+const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
+const VENV_PYTHON: &str = if cfg!(windows) { ".venv/Scripts/python.exe" } else { ".venv/bin/python" };
+
 #[test]
 fn python_compiles_and_tests_with_what_the_project_uses() {
-    let compile = "python3 -m compileall -q -x PATTERN .";
-    let pytest = "python3 -m pytest -q";
+    let compile = &*format!("{PYTHON} -m compileall -q -x PATTERN .");
+    let pytest = &*format!("{PYTHON} -m pytest -q");
     expect(&[("pyproject.toml", "[tool.ruff]\n")], &[]);
     expect(&[("pyproject.toml", "[project]\n"), ("src/x/a.py", "")], &[compile]);
     expect(&[("pyproject.toml", "[tool.pytest.ini_options]\n"), ("a.py", "")], &[compile, pytest]);
     expect(&[("setup.cfg", "[tool:pytest]\n"), ("a.py", "")], &[compile, pytest]);
     expect(&[("requirements.txt", "flask\n"), ("tests/test_a.py", "def test_a(): pass")], &[compile, pytest]);
     let unittest = "import unittest";
-    expect(&[("setup.py", ""), ("tests/test_a.py", unittest)], &[compile, "python3 -m unittest discover -s tests"]);
+    let discover = |rest: &str| format!("{PYTHON} -m unittest discover{rest}");
+    expect(&[("setup.py", ""), ("tests/test_a.py", unittest)], &[compile, &discover(" -s tests")]);
     let package = [("setup.py", ""), ("tests/test_a.py", unittest), ("tests/__init__.py", "")];
-    expect(&package, &[compile, "python3 -m unittest discover -s tests -t ."]);
-    expect(&[("setup.py", ""), ("test_a.py", unittest)], &[compile, "python3 -m unittest discover"]);
+    expect(&package, &[compile, &discover(" -s tests -t .")]);
+    expect(&[("setup.py", ""), ("test_a.py", unittest)], &[compile, &discover("")]);
     expect(&[("setup.py", ""), ("requirements-dev.txt", "pytest"), ("test_a.py", unittest)], &[compile, pytest]);
-    let found = found_with(&[("pyproject.toml", ""), ("test_a.py", "")], &["python3"]);
+    let found = found_with(&[("pyproject.toml", ""), ("test_a.py", "")], &[PYTHON]);
     assert_eq!(found.checks[1].good_codes, [5]);
 }
 
@@ -223,21 +228,21 @@ fn python_goes_by_its_tool_where_that_is_installed() {
     for (programs, expected) in rows {
         assert_eq!(lines(&found_with(&files, programs)), expected, "{programs:?}");
     }
-    let own = [("pyproject.toml", ""), ("a.py", ""), (".venv/bin/python", WRAPPER)];
-    assert_eq!(lines(&found_with(&own, &["python3"])), ["./.venv/bin/python -m compileall -q -x PATTERN ."]);
+    let own = [("pyproject.toml", ""), ("a.py", ""), (VENV_PYTHON, WRAPPER)];
+    assert_eq!(lines(&found_with(&own, &[PYTHON])), [format!("./{VENV_PYTHON} -m compileall -q -x PATTERN .")]);
 }
 
 #[test]
 fn python_projects_below_one_that_tests_everything_are_covered() {
     let lines_of = |root: &str| {
         let files = [("pyproject.toml", root), ("libs/a/pyproject.toml", "[project]\n"), ("libs/a/test_a.py", "")];
-        lines(&found_with(&files, &["python3"])).len()
+        lines(&found_with(&files, &[PYTHON])).len()
     };
     assert_eq!(lines_of("[tool.pytest.ini_options]\n"), 2);
     assert_eq!(lines_of("[tool.pytest.ini_options]\ntestpaths = ['tests']\n"), 4);
     assert_eq!(lines_of("[tool.uv.workspace]\nmembers = ['libs/*']\n"), 2);
     let foreign = [("pyproject.toml", ""), ("a.py", ""), ("env/pyvenv.cfg", ""), ("env/lib/x/setup.py", ""), ("env/lib/x/a.py", "")];
-    assert_eq!(lines(&found_with(&foreign, &["python3"])).len(), 1);
+    assert_eq!(lines(&found_with(&foreign, &[PYTHON])).len(), 1);
 }
 
 #[test]
