@@ -137,8 +137,7 @@ impl RunWave {
 /// waits, a driver that dies is replaced.
 pub async fn run_result(engine: &Engine, story: &str, run: &str, wait: Option<Duration>) -> Result<super::Answer> {
     let mut story = super::story(engine, story)?;
-    let shown: String = run.chars().take(60).collect();
-    let run = run.parse().map(RunId).map_err(|_| Error::invalid(format!("`{}` is not the id of a run", shown.escape_debug())))?;
+    let run = run.parse().map(RunId).map_err(|_| no_run(&run.chars().take(60).collect::<String>().escape_debug().to_string()))?;
     let is_active = story.run.as_ref().is_some_and(|active| active.id == run);
     if !is_active && story.last_run.as_ref().is_none_or(|last| last.id != run) {
         story.last_run = Some(past(engine, &story, run)?);
@@ -170,9 +169,13 @@ fn past(engine: &Engine, story: &Story, run: RunId) -> Result<LastRun> {
             _ => {}
         }
     }
-    let unknown = || Error::new(Code::NotFound, format!("show a run: the story has no run `{run}`"));
-    let (since, (ended_at, outcome)) = since.zip(ended).ok_or_else(unknown)?;
+    let (since, (ended_at, outcome)) = since.zip(ended).ok_or_else(|| no_run(&run.to_string()))?;
     Ok(LastRun { id: run, since, ended_at, outcome })
+}
+
+fn no_run(shown: &str) -> Error {
+    Error::new(Code::NotFound, format!("show a run: the story has no run `{shown}`"))
+        .hint("run_wave and wait_for_wave answer with its `runId`")
 }
 
 /// Keeps a run driven: a driver that died is replaced, but not for ever.

@@ -156,7 +156,7 @@ fn a_story_from_its_creation_to_its_end() {
     let result = server.get(&format!("{place}/runs/{}?wait=60", run.json()["runId"].as_str().unwrap())).well(200);
     assert!(result["outcome"] == "finished" && result["isRunning"] == false, "another run has followed it: {result}");
     server.get(&format!("{place}/runs/00000000-0000-0000-0000-000000000000")).refused("not_found");
-    server.get(&format!("{place}/runs/nonsense")).refused("invalid_request");
+    server.get(&format!("{place}/runs/nonsense")).refused("not_found");
     server.get(&format!("{place}/runs/nonsense?wait=x")).refused("invalid_request");
     assert_eq!(server.post(&format!("{place}/complete"), &json!({ "publish": "branch" })).well(200)["status"], "Completed");
     server.ask("DELETE", &format!("{place}/worktree"), None).well(200);
