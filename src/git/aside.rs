@@ -84,6 +84,6 @@ impl Repo {
             self.add_nested(folder, index, name, 0)?;
         }
         let doing = "write the tree of a folder";
-        oid(&run(self.git(Site::Index(index)).arg("write-tree"), doing)?, doing)
+        self.write_tree(index, doing)
     }
 }

@@ -3,6 +3,7 @@
 //! inside it (that would run what is configured there).
 
 use super::cmd::{Site, oid, on_disk, parts, raw_parts, run, try_run};
+use super::refs::ours;
 use super::{GitError, Repo, Result};
 use crate::domain::Oid;
 use crate::proc::Exit;
@@ -24,6 +25,18 @@ pub(super) struct Entry {
     tag: u8,
     is_link: bool,
     pub(super) name: Vec<u8>,
+}
+
+impl Entry {
+    /// As libgit2 reads it; none when it cannot be what git would have written.
+    fn of_library(entry: git2::IndexEntry) -> Option<Entry> {
+        let is_skipped = entry.flags_extended & git2::IndexEntryExtendedFlag::SKIP_WORKTREE.bits() != 0;
+        let is_assumed = entry.flags & git2::IndexEntryFlag::VALID.bits() != 0;
+        let tag = if is_skipped { b'S' } else { b'H' };
+        let tag = if is_assumed { tag.to_ascii_lowercase() } else { tag };
+        let is_sound = is_name(&entry.path) && !entry.id.is_zero();
+        is_sound.then(|| Entry { tag, is_link: entry.mode == 0o160_000, name: entry.path })
+    }
 }
 
 const PRIVATE_INDEX: &str = "aura-index-";
@@ -50,7 +63,14 @@ impl Repo {
         for name in &found {
             self.add_nested(worktree, index, name, 0)?;
         }
-        let doing = "write the tree of a worktree";
+        self.write_tree(index, "write the tree of a worktree")
+    }
+
+    /// The tree of an index.
+    pub(super) fn write_tree(&self, index: &Path, doing: &str) -> Result<Oid> {
+        if let Some(Ok(tree)) = self.library().map(|repo| git2::Index::open(index)?.write_tree_to(&repo)) {
+            return Ok(ours(tree));
+        }
         oid(&run(self.git(Site::Index(index)).arg("write-tree"), doing)?, doing)
     }
 
@@ -89,6 +109,12 @@ impl Repo {
 
     /// What an index holds. Git itself reads one that was cut short without a word, so what cannot be in one is an error.
     pub(super) fn index_entries(&self, index: &Path) -> Result<Vec<Entry>> {
+        if let Some(Ok(index)) = self.library().map(|_| git2::Index::open(index)) {
+            let entries: Option<Vec<Entry>> = index.iter().map(Entry::of_library).collect();
+            if let Some(entries) = entries {
+                return Ok(entries);
+            }
+        }
         let doing = "list an index";
         let output = run(self.git(Site::Index(index)).args(["ls-files", "-s", "-v", "-z"]), doing)?;
         let entries: Option<Vec<Entry>> = raw_parts(&output.stdout).map(entry).collect();
@@ -202,7 +228,7 @@ impl Repo {
             self.add_nested(&folder, &own, name, depth + 1)?;
         }
         let doing = format!("keep the files of {}", folder.display());
-        let tree = oid(&run(self.git(Site::Index(&own)).arg("write-tree"), &doing)?, &doing)?;
+        let tree = self.write_tree(&own, &doing)?;
         remove_index(&own);
         run(self.git(Site::Index(index)).args(["read-tree", "-i"]).arg(format!("--prefix={prefix}/")).arg(tree.as_str()), &doing)?;
         Ok(())
@@ -230,9 +256,12 @@ fn entry(line: &[u8]) -> Option<Entry> {
     let mut fields = line[..tab].split(|&byte| byte == b' ');
     let (tag, mode, id) = (fields.next()?, fields.next()?, fields.next()?);
     let name = &line[tab + 1..];
-    let is_name = name.split(|&byte| byte == b'/').all(|part| !part.is_empty() && part != b"." && part != b"..");
-    let is_sound = is_name && id.iter().any(|&digit| digit != b'0');
+    let is_sound = is_name(name) && id.iter().any(|&digit| digit != b'0');
     is_sound.then(|| Entry { tag: tag.first().copied().unwrap_or_default(), is_link: mode == b"160000", name: name.to_vec() })
+}
+
+fn is_name(name: &[u8]) -> bool {
+    name.split(|&byte| byte == b'/').all(|part| !part.is_empty() && part != b"." && part != b"..")
 }
 
 /// The folders that a name lies in, `a` and `a/b` of `a/b/c`.

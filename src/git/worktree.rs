@@ -128,14 +128,21 @@ impl Repo {
     pub fn sync_checkout(&self, path: &Path, from: &Oid, to: &Oid) -> Result<()> {
         let admin = self.admin_of(path)?;
         let site = Site::Worktree { work: path, admin: &admin };
-        // Exit code 1 only says that something needs an update.
-        try_run(self.git(site).dir(path).args(["update-index", "-q", "--refresh"]))?;
-        let is_busy = admin.join("index.lock").exists();
-        let output = try_run(self.git(site).dir(path).args(["read-tree", "-m", "-u", from.as_str(), to.as_str()]))?;
+        let is_busy = || admin.join("index.lock").exists();
+        let bring = || try_run(self.git(site).dir(path).args(["read-tree", "-m", "-u", from.as_str(), to.as_str()]));
+        let mut was_busy = is_busy();
+        let mut output = bring()?;
+        if !output.success() {
+            // A file that was only touched stands in the way until the index is told. Exit code 1 only says that something
+            // needs an update.
+            try_run(self.git(site).dir(path).args(["update-index", "-q", "--refresh"]))?;
+            was_busy = is_busy();
+            output = bring()?;
+        }
         if output.success() {
             return Ok(());
         }
-        if is_busy {
+        if was_busy {
             return Err(failed(&output, &format!("bring {} up to date", path.display())));
         }
         Err(GitError::LocalChanges { path: path.to_owned() })

@@ -2,6 +2,7 @@
 
 use super::{relative, within};
 use crate::proc::Cmd;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -95,13 +96,13 @@ pub(super) struct Tree {
     root: PathBuf,
     /// Parents before children, sorted by name.
     pub(super) folders: Vec<Folder>,
-    /// Lock files that git tracks; `None` where git was of no help.
-    tracked: Option<BTreeSet<String>>,
+    /// Lock files that git tracks; `None` where git was of no help. Asked when there is one.
+    tracked: OnceCell<Option<BTreeSet<String>>>,
 }
 
 impl Tree {
     pub(super) fn look(root: &Path, side: Side) -> Tree {
-        let mut tree = Tree { root: root.to_owned(), folders: Vec::new(), tracked: tracked_locks(root) };
+        let mut tree = Tree { root: root.to_owned(), folders: Vec::new(), tracked: OnceCell::new() };
         let ignored = ignored_folders(root);
         let mut level = vec![".".to_owned()];
         for depth in 0..=DEPTH_MAX {
@@ -150,10 +151,8 @@ impl Tree {
 
     /// Whether a lock file belongs to the repository; one that an earlier build left behind does not.
     pub(super) fn tracks(&self, path: &str) -> bool {
-        match &self.tracked {
-            Some(tracked) => tracked.contains(path),
-            None => self.root.join(path).is_file(),
-        }
+        let is_tracked = || self.tracked.get_or_init(|| tracked_locks(&self.root)).as_ref().is_none_or(|tracked| tracked.contains(path));
+        self.root.join(path).is_file() && is_tracked()
     }
 
     /// The folders at and below one.
