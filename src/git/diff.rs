@@ -1,8 +1,12 @@
 //! What changed between two commits.
 
 use super::cmd::{Site, parts, run};
+use super::refs::theirs;
 use super::{Repo, Result};
 use crate::domain::Oid;
+
+/// Lines of larger files are not counted by libgit2: they would be in memory here.
+const COUNTED_BYTES_MAX: i64 = 8 * 1024 * 1024;
 
 /// What happened to a file. A rename is a removal and an addition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +16,7 @@ pub enum Change {
     Deleted,
 }
 
-/// One changed file. Line counts are unknown for binary files.
+/// One changed file. Line counts are unknown for binary files, and may be for very large ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileChange {
     pub path: String,
@@ -26,6 +30,9 @@ pub struct FileChange {
 impl Repo {
     /// Changed files of two commits or trees.
     pub fn diff_files(&self, from: &Oid, to: &Oid) -> Result<Vec<FileChange>> {
+        if let Some(Ok(changes)) = self.library().map(|repo| changes_by_library(&repo, from, to)) {
+            return Ok(changes);
+        }
         let args =
             ["diff-tree", "-r", "-z", "--raw", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"];
         let cmd = self.git(Site::Objects).args(args).args([from.as_str(), to.as_str()]);
@@ -46,6 +53,35 @@ impl Repo {
         }
         Ok(text)
     }
+}
+
+fn changes_by_library(repo: &git2::Repository, from: &Oid, to: &Oid) -> Result<Vec<FileChange>, git2::Error> {
+    let tree = |id: &Oid| repo.find_object(theirs(id)?, None)?.peel_to_tree();
+    let mut options = git2::DiffOptions::new();
+    options.include_typechange(true).context_lines(0).max_size(COUNTED_BYTES_MAX);
+    let diff = repo.diff_tree_to_tree(Some(&tree(from)?), Some(&tree(to)?), Some(&mut options))?;
+    // It counts no lines of those.
+    if diff.deltas().any(|delta| delta.status() == git2::Delta::Typechange) {
+        return Err(git2::Error::from_str("a file has become something else"));
+    }
+    let change = |(at, delta): (usize, git2::DiffDelta<'_>)| {
+        let (file, change) = match delta.status() {
+            git2::Delta::Deleted => (delta.old_file(), Change::Deleted),
+            git2::Delta::Added => (delta.new_file(), Change::Added),
+            _ => (delta.new_file(), Change::Modified),
+        };
+        let patch = git2::Patch::from_diff(&diff, at)?.filter(|patch| !patch.delta().flags().is_binary());
+        let counts = patch.map(|patch| patch.line_stats()).transpose()?;
+        let count = |lines: usize| u32::try_from(lines).unwrap_or(u32::MAX);
+        Ok(FileChange {
+            path: String::from_utf8_lossy(file.path_bytes().unwrap_or_default()).into_owned(),
+            change,
+            added: counts.map(|(_, added, _)| count(added)),
+            removed: counts.map(|(_, _, removed)| count(removed)),
+            is_link: change != Change::Deleted && file.mode() == git2::FileMode::Commit,
+        })
+    };
+    diff.deltas().enumerate().map(change).collect()
 }
 
 /// Raw lines come first, each followed by its path; then one line of numbers for each, in the same order.

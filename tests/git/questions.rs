@@ -55,6 +55,51 @@ fn differences_are_counted_and_shown_within_a_limit() {
     });
 }
 
+/// libgit2 reads the first kind of repository and not the second: both ways of asking give the same.
+#[cfg(unix)]
+#[test]
+fn every_kind_of_change_is_the_same_to_git_and_to_libgit2() {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    alone(|lab| {
+        for init in ["--object-format=sha1", "--object-format=sha256"] {
+            let project = lab.project_made_by(&["init", "-q", init]);
+            let first =
+                [("a/b.txt", "x\n"), ("flat", "x\n"), ("gone.txt", "1\n2\n"), ("run.sh", "true\n"), ("to link", "x\n"), ("z/y", "")];
+            let before = project.commit(&project.base, &first);
+            let after = project.commit_by(&before, |lab, path| {
+                fs::set_permissions(path.join("run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+                for name in ["gone.txt", "to link", "flat"] {
+                    fs::remove_file(path.join(name)).unwrap();
+                }
+                symlink("a/b.txt", path.join("to link")).unwrap();
+                write(&path.join("flat/now a folder"), "no end of line");
+                write(&path.join("a/b.txt"), "x\r\ny\n");
+                write(&path.join("empty"), "");
+                write(&path.join("pic.bin"), "\0\0");
+                let id = lab.git(path, &["rev-parse", "HEAD"]);
+                lab.git(path, &["update-index", "--add", "--cacheinfo", &format!("160000,{id},sub")]);
+            });
+            let changed = project.repo.diff_files(&before, &after).unwrap();
+            let shown: Vec<_> = changed.iter().map(|file| (file.path.as_str(), file.change, file.added, file.removed)).collect();
+            let expected = [
+                ("a/b.txt", Change::Modified, Some(2), Some(1)),
+                ("empty", Change::Added, Some(0), Some(0)),
+                ("flat", Change::Deleted, Some(0), Some(1)),
+                ("flat/now a folder", Change::Added, Some(1), Some(0)),
+                ("gone.txt", Change::Deleted, Some(0), Some(2)),
+                ("pic.bin", Change::Added, None, None),
+                ("run.sh", Change::Modified, Some(0), Some(0)),
+                ("sub", Change::Added, Some(1), Some(0)),
+                ("to link", Change::Modified, Some(1), Some(1)),
+            ];
+            assert_eq!(shown, expected, "{init}");
+            fs::remove_dir_all(&project.path).unwrap();
+            fs::remove_dir_all(lab.path("scratch")).unwrap();
+        }
+    });
+}
+
 #[test]
 fn what_is_not_there_is_an_error_that_says_so() {
     alone(|lab| {
