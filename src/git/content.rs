@@ -35,7 +35,7 @@ impl Entry {
         let tag = if is_skipped { b'S' } else { b'H' };
         let tag = if is_assumed { tag.to_ascii_lowercase() } else { tag };
         let is_sound = is_name(&entry.path) && !entry.id.is_zero();
-        is_sound.then(|| Entry { tag, is_link: entry.mode == 0o160_000, name: entry.path })
+        is_sound.then_some(Entry { tag, is_link: entry.mode == 0o160_000, name: entry.path })
     }
 }
 
