@@ -6,6 +6,7 @@ use super::worktree::At;
 use super::{GitError, Repo, Result, io, plain};
 use crate::domain::Oid;
 use crate::proc::Exit;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -37,15 +38,8 @@ pub(super) enum HeadOf {
 impl Repo {
     /// Every linked worktree: its folder under `.git/worktrees`, and where it says it is.
     pub(super) fn worktrees(&self) -> Result<Vec<(PathBuf, PathBuf)>> {
-        let mut found = vec![];
-        for admin in self.registrations()? {
-            let text = std::fs::read_to_string(admin.join("gitdir")).unwrap_or_default();
-            // The address may be relative to the folder it stands in.
-            if let Some(path) = Path::new(text.trim()).parent() {
-                found.push((admin.clone(), place_of(&admin.join(path))));
-            }
-        }
-        Ok(found)
+        let place = |admin: PathBuf| address(&admin).map(|path| (admin, place_of(&path)));
+        Ok(self.registrations()?.into_iter().filter_map(place).collect())
     }
 
     fn registrations(&self) -> Result<Vec<PathBuf>> {
@@ -60,8 +54,12 @@ impl Repo {
     /// The folder under `.git/worktrees` that is registered for this path, whatever stands at the path itself.
     pub(super) fn registered(&self, path: &Path) -> Result<PathBuf> {
         let path = place_of(path);
-        let found = self.worktrees()?.into_iter().find(|(_, of)| *of == path);
-        found.map(|(admin, _)| admin).ok_or(GitError::NotAWorktree { path })
+        let Some(name) = path.file_name().map(OsStr::as_encoded_bytes) else { return Err(GitError::NotAWorktree { path }) };
+        // There may be hundreds. Git names the folder after the worktree, with a number behind it where that is taken.
+        let mut all = self.registrations()?;
+        all.sort_by_key(|admin| !admin.file_name().is_some_and(|of| of.as_encoded_bytes().starts_with(name)));
+        let is_its = |admin: &PathBuf| address(admin).is_some_and(|of| of.file_name() == path.file_name() && place_of(&of) == path);
+        all.into_iter().find(is_its).ok_or_else(|| GitError::NotAWorktree { path: path.clone() })
     }
 
     /// The same, if the folder is a folder in its place.
@@ -220,6 +218,12 @@ impl Repo {
             Err(_) => Ok(self.head_of(admin)?.0),
         }
     }
+}
+
+/// Where a worktree says it is. The address may be relative to the folder it stands in.
+fn address(admin: &Path) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(admin.join("gitdir")).unwrap_or_default();
+    Some(admin.join(Path::new(text.trim()).parent()?))
 }
 
 /// Where a worktree is, itself not followed if somebody put a link in its place.
