@@ -4,7 +4,7 @@
 //! dependency. The record is written before the agent is started, so a crash in between leaves an attempt that never
 //! ran, never an agent that nobody knows.
 
-use super::drive::{Context, Told};
+use super::drive::{Context, Told, in_turn};
 use super::{Places, prompt, settle};
 use crate::agent::{Agent, Brief, Reader, Signal};
 use crate::domain::{
@@ -28,7 +28,7 @@ const CHUNK_BYTES: u64 = 256 * 1024;
 
 /// Starts the task's next attempt, or attends to the one that runs, and writes down how it ended.
 pub(super) async fn attempt(context: Arc<Context>, id: TaskId) -> Result<()> {
-    let started = context.in_turn({
+    let started = in_turn(&context.starting, {
         let (context, id) = (context.clone(), id.clone());
         move || start(&context, &id)
     });
@@ -335,7 +335,7 @@ async fn attend(context: Arc<Context>, id: TaskId) -> Result<()> {
         JobState::Lost | JobState::NotStarted | JobState::Running => None,
     };
     let worker = context.clone();
-    let settled = context.in_turn(move || {
+    let settled = in_turn(&context.settling, move || {
         transcript.drain();
         settle::settle(&worker, &id, number, end, transcript.reader.as_mut())
     });

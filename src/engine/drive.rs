@@ -12,12 +12,13 @@ use crate::git::Repo;
 use crate::proc::{Job, Stop};
 use crate::store::{Lease, Tail};
 use jiff::Timestamp;
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore, mpsc};
 
-/// Attempts that are started or settled at once.
+/// Attempts that are settled at once, and the most that are started at once.
 const TURNS: usize = 8;
 /// How long a driver asks for the lease before it believes that another one drives.
 const LEASE_TRIES: u32 = 10;
@@ -31,8 +32,11 @@ pub(super) struct Context {
     pub config: Config,
     /// Held by whoever brings the story's worktree up to date.
     pub syncing: Mutex<()>,
-    /// A turn to start or settle an attempt: many at once would only wait for the same disk, each with a story in memory.
-    pub turns: Semaphore,
+    /// A turn to start an attempt. More at once than there are processors would only make the first one, which matters
+    /// most, wait for the last.
+    pub starting: Semaphore,
+    /// A turn to settle an attempt: many at once would only wait for the same disk, each with a story in memory.
+    pub settling: Semaphore,
     tell: mpsc::UnboundedSender<Told>,
 }
 
@@ -43,16 +47,17 @@ impl Context {
     pub(super) fn story(&self) -> Result<Story> {
         Ok(self.engine.store.story(self.id)?)
     }
-    /// Runs blocking work in its turn.
-    pub(super) async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let _turn = self.turns.acquire().await.map_err(|e| Error::internal("wait for a turn").because(e))?;
-        blocking(work).await
-    }
     /// Tells the loop how far an attempt is. Only for the plan of what to do next: whatever counts is in the log.
     pub(super) fn tell(&self, told: Told) {
         // The receiver lives as long as the loop; without it nobody is left to tell.
         let _ = self.tell.send(told);
     }
+}
+
+/// Runs blocking work in its turn.
+pub(super) async fn in_turn<T: Send + 'static>(turns: &Semaphore, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let _turn = turns.acquire().await.map_err(|e| Error::internal("wait for a turn").because(e))?;
+    blocking(work).await
 }
 
 /// How far an attempt is.
@@ -115,7 +120,9 @@ async fn drive_run(engine: Engine, id: StoryId) -> Result<()> {
     let tail = engine.store.tail(Some(id), story.seq);
     let limits = config.bounds.limits;
     let (tell, told) = mpsc::unbounded_channel();
-    let context = Arc::new(Context { engine, id, repo, config, syncing: Mutex::default(), turns: Semaphore::new(TURNS), tell });
+    let processors = std::thread::available_parallelism().map_or(TURNS, NonZero::get);
+    let (starting, settling) = (Semaphore::new(processors.clamp(2, TURNS)), Semaphore::new(TURNS));
+    let context = Arc::new(Context { engine, id, repo, config, syncing: Mutex::default(), starting, settling, tell });
     let (sender, receiver) = mpsc::channel(256);
     let mut driver = Driver { context, limits, in_flight: InFlight::default(), tail, sender, wait_until: None };
     driver.run(story, receiver, told).await
