@@ -39,6 +39,10 @@ const RESERVED: &[(&str, &[&str], &str)] = &[
     ("print!(", &["edge"], "stdout is the answer, stderr the conversation, and both belong to the doors"),
 ];
 
+/// Files that may say it all the same, and why.
+const ALLOWED: &[(&str, &str, &str)] =
+    &[("src/proc/fault.rs", "env::var", "the hidden modes have no configuration, and builds for users do not have this file's body")];
+
 /// What `domain` may not say: it is pure.
 const IMPURE: &[&str] = &["std::fs", "std::io", "std::net", "std::thread", "tokio::", "::now()", "now_v7", "new_v4", "async "];
 
@@ -155,7 +159,8 @@ fn what_belongs_to_one_room_is_said_there_only() {
             let line = without_text(line.split("//").next().unwrap_or_default());
             let commands = line.contains("std::process::{") && line.contains("Command");
             for (word, rooms, why) in RESERVED {
-                if (line.contains(word) || commands && *word == "process::Command") && !rooms.contains(&room.as_str()) {
+                let allowed = ALLOWED.iter().any(|(name, what, _)| *name == source.name && what == word);
+                if !allowed && (line.contains(word) || commands && *word == "process::Command") && !rooms.contains(&room.as_str()) {
                     faults.push(format!("{}:{}: `{word}`: {why}", source.name, number + 1));
                 }
             }

@@ -6,6 +6,7 @@ use super::worktree::At;
 use super::{GitError, Repo, Result, io, plain};
 use crate::domain::Oid;
 use crate::proc::Exit;
+use crate::proc::fault::{self, Step};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
@@ -264,7 +265,7 @@ pub(super) fn refuse_locked(admin: &Path, path: &Path) -> Result<()> {
 pub fn put_aside(path: &Path) -> Result<()> {
     let aside = free_name(path, "lost");
     tracing::warn!(from = %path.display(), to = %aside.display(), "a folder is put aside");
-    std::fs::rename(path, &aside).map_err(io(format!("move {} aside", path.display())))
+    replace(path, &aside, || format!("move {} aside", path.display()))
 }
 
 pub(super) fn free_name(path: &Path, why: &str) -> PathBuf {
@@ -277,5 +278,25 @@ pub(super) fn free_name(path: &Path, why: &str) -> PathBuf {
 pub(super) fn write_whole(path: &Path, text: &str) -> Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".aura");
-    std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, path)).map_err(io(format!("write {}", path.display())))
+    let doing = || format!("write {}", path.display());
+    std::fs::write(&new, text).map_err(io(doing()))?;
+    replace(Path::new(&new), path, doing)
+}
+
+/// Moves a file or folder to another name.
+pub(super) fn replace(from: &Path, to: &Path, doing: impl Fn() -> String) -> Result<()> {
+    fault::around(Step::FileReplace, &to.display(), || std::fs::rename(from, to)).map_err(io(doing()))
+}
+
+/// Makes a file that says something by being there.
+pub(super) fn mark(file: &Path, doing: impl Fn() -> String) -> Result<()> {
+    fault::around(Step::FileReplace, &file.display(), || std::fs::write(file, "")).map_err(io(doing()))
+}
+
+/// Removes a file that may be gone already.
+pub(super) fn unmark(file: &Path, doing: impl Fn() -> String) -> Result<()> {
+    match fault::around(Step::FileReplace, &format_args!("remove {}", file.display()), || std::fs::remove_file(file)) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(io(doing())(e)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }

@@ -1,9 +1,9 @@
 //! A worktree that was made ahead of its task, brought to where the story stands when the task starts.
 
-use super::admin::HeadOf;
+use super::admin::{HeadOf, mark, unmark};
 use super::cmd::{Site, run, try_run};
 use super::worktree::FILLED;
-use super::{Expect, Repo, Result, io};
+use super::{Expect, Repo, Result};
 use crate::domain::Oid;
 use std::path::Path;
 
@@ -23,11 +23,11 @@ impl Repo {
         if from == *to {
             return Ok(true);
         }
-        std::fs::remove_file(admin.join(FILLED)).map_err(io("unmark a worktree"))?;
+        unmark(&admin.join(FILLED), || "unmark a worktree".into())?;
         let doing = format!("bring {} to {}", path.display(), to.short());
         run(self.git(site).dir(path).args(["read-tree", "-m", "-u", from.as_str(), to.as_str()]), &doing)?;
         self.update_ref(&name, to, Expect::At(&from), "aura: worktree set")?;
-        std::fs::write(admin.join(FILLED), "").map_err(io("mark a worktree as filled"))?;
+        mark(&admin.join(FILLED), || "mark a worktree as filled".into())?;
         Ok(true)
     }
 }

@@ -4,6 +4,7 @@
 use super::cmd::{Site, failed, init_in, oid, parts, run, try_run};
 use super::{Expect, GitError, Head, Repo, Result, io, plain};
 use crate::domain::Oid;
+use crate::proc::fault::{self, Step};
 use crate::proc::{Exit, Output};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
@@ -138,11 +139,13 @@ impl Repo {
     /// [`GitError::RefMoved`] when it is not; [`GitError::RefTaken`] when it should not exist, or when another name is
     /// in its way (`a` and `a/b` cannot both be).
     pub fn update_ref(&self, name: &str, new: &Oid, expect: Expect<'_>, reason: &str) -> Result<()> {
-        if self.moved_by_library(name, new, expect, reason) {
-            return Ok(());
-        }
-        let output = self.despite_dead_locks(name, || self.try_update(name, new, expect, reason))?;
-        self.moved(name, new, expect, &output)
+        fault::around(Step::RefUpdate, &format_args!("{name} to {}", new.short()), || {
+            if self.moved_by_library(name, new, expect, reason) {
+                return Ok(());
+            }
+            let output = self.despite_dead_locks(name, || self.try_update(name, new, expect, reason))?;
+            self.moved(name, new, expect, &output)
+        })
     }
 
     /// True when it is done. Why it is not, git says better.
@@ -161,8 +164,10 @@ impl Repo {
 
     /// Moves a ref of the user's, if it is what is expected. Nothing of theirs is removed for it.
     pub fn update_users_ref(&self, name: &str, new: &Oid, expect: Expect<'_>, reason: &str) -> Result<()> {
-        let output = self.try_update(name, new, expect, reason)?;
-        self.moved(name, new, expect, &output)
+        fault::around(Step::RefUpdate, &format_args!("{name} to {}", new.short()), || {
+            let output = self.try_update(name, new, expect, reason)?;
+            self.moved(name, new, expect, &output)
+        })
     }
 
     fn try_update(&self, name: &str, new: &Oid, expect: Expect<'_>, reason: &str) -> Result<Output> {
@@ -194,7 +199,8 @@ impl Repo {
             Some(_) => {}
         }
         let args = ["update-ref", "--no-deref", "-d", "--", name, expect.as_str()];
-        let output = self.despite_dead_locks(name, || try_run(self.git(Site::Objects).args(args)))?;
+        let deletion = || self.despite_dead_locks(name, || try_run(self.git(Site::Objects).args(args)));
+        let output = fault::around(Step::RefUpdate, &format_args!("delete {name}"), deletion)?;
         if output.success() || self.value_of(name)?.is_none() {
             return Ok(());
         }

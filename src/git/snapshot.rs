@@ -1,9 +1,9 @@
 //! What is in a worktree becomes a commit. The content is the truth, whatever the agent did with git meanwhile.
 
-use super::admin::HeadOf;
+use super::admin::{HeadOf, replace};
 use super::content::{Nested, private_index};
 use super::worktree::At;
-use super::{Expect, FileChange, GitError, Repo, Result, io};
+use super::{Expect, FileChange, GitError, Repo, Result};
 use crate::domain::Oid;
 use jiff::Timestamp;
 use std::path::Path;
@@ -57,7 +57,7 @@ impl Repo {
         self.update_ref(&format!("refs/heads/{}", request.branch), &head, Expect::Any, "aura: what the agent left")?;
         self.set_head(&admin, At::Branch(request.branch))?;
         let _ = std::fs::remove_file(admin.join("index.lock"));
-        std::fs::rename(&index, admin.join("index")).map_err(io("replace the worktree's index"))?;
+        replace(&index, &admin.join("index"), || "replace the worktree's index".into())?;
         if tree != content {
             self.set_worktree(worktree, &head)?;
         }

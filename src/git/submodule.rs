@@ -1,7 +1,7 @@
 //! Submodules of a worktree: filled from the user's own checkout as far as that has them, without the network and
 //! without a word in the user's configuration. Best effort: where it does not work, the folder stays empty.
 
-use super::admin::free_name;
+use super::admin::{free_name, replace};
 use super::cmd::{Site, parts, run, try_run};
 use super::{GitError, Repo, Result, io};
 use crate::domain::Oid;
@@ -64,7 +64,7 @@ impl Repo {
         for old in [target, git_dir].into_iter().filter(|old| std::fs::read_dir(old).is_ok_and(|mut inside| inside.next().is_some())) {
             let aside = free_name(git_dir, "old");
             std::fs::create_dir_all(git_dir.parent().unwrap_or(git_dir)).map_err(io("make room for a submodule"))?;
-            std::fs::rename(old, &aside).map_err(io(format!("move {} aside", old.display())))?;
+            replace(old, &aside, || format!("move {} aside", old.display()))?;
         }
         let doing = format!("fill the submodule {}", target.display());
         let parent = git_dir.parent().unwrap_or(git_dir);

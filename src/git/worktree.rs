@@ -1,6 +1,6 @@
 //! Worktrees: added one at a time for each repository, filled outside the lock, healed when a crash left half of one.
 
-use super::admin::{HeadOf, free_name, is_half_made, leads_elsewhere, put_aside, refuse_locked};
+use super::admin::{HeadOf, free_name, is_half_made, leads_elsewhere, mark, put_aside, refuse_locked, replace, unmark};
 use super::cmd::{Site, end_orphans, failed, marked, on_disk, run, try_run};
 use super::content::{Entry, folders_of, links_in};
 use super::{Expect, GitError, Repo, Result, io, plain};
@@ -73,7 +73,7 @@ impl Repo {
             end_orphans(path);
         }
         for left in ["index.lock", FILLED] {
-            let _ = std::fs::remove_file(admin.join(left));
+            unmark(&admin.join(left), || format!("unmark {}", path.display()))?;
         }
         match self.wanted_head(&admin)? {
             HeadOf::Branch(name) => {
@@ -107,7 +107,7 @@ impl Repo {
         if let Err(error) = self.fill_submodules(path, &admin, to) {
             tracing::warn!(path = %path.display(), %error, "submodules stay empty");
         }
-        std::fs::write(admin.join(FILLED), "").map_err(io(format!("mark {} as filled", path.display())))
+        mark(&admin.join(FILLED), || format!("mark {} as filled", path.display()))
     }
 
     /// Whether a worktree was filled to the end. In one that was not, a missing file says nothing about anybody's work.
@@ -195,7 +195,7 @@ impl Repo {
             let Some(folder) = on_disk(path, &name).filter(|folder| folder.join(".git").symlink_metadata().is_ok()) else { continue };
             let aside = free_name(path, "nested");
             tracing::warn!(from = %folder.display(), to = %aside.display(), "a repository inside a worktree is moved out");
-            std::fs::rename(&folder, &aside).map_err(io(format!("move {} aside", folder.display())))?;
+            replace(&folder, &aside, || format!("move {} aside", folder.display()))?;
         }
         Ok(())
     }

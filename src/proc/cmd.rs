@@ -1,6 +1,7 @@
 //! One short command, run to its end. It has a deadline and an output limit, always; it never waits for a pipe that
 //! a grandchild keeps open, and never shows the command a terminal.
 
+use super::fault::{self, Step};
 use super::{ProcError, os};
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
@@ -134,7 +135,12 @@ impl Cmd {
         }
         let stdin = if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
         self.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut group = os::Group::spawn(self.command).map_err(ProcError::spawn(&program))?;
+        let line = self.line();
+        let mut group = fault::around(Step::ProcessStart, &line, || os::Group::spawn(self.command)).map_err(ProcError::spawn(&program))?;
+        #[cfg(debug_assertions)]
+        if program == "git" && fault::kills_git(&line) {
+            group.kill_leader();
+        }
         let ends_at = Instant::now() + self.deadline.min(DEADLINE_MAX);
         let (stdin, stdout, stderr) = group.pipes();
         if let (Some(mut pipe), Some(bytes)) = (stdin, self.stdin) {

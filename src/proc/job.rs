@@ -4,6 +4,7 @@
 //! `lock` is held by the supervisor for as long as it lives; `pid.json` says that the folder is taken; `exit.json`
 //! appears when everything that the program started is dead.
 
+use super::fault::{self, Step};
 use super::{ProcError, os, spawn_reaped};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -258,7 +259,7 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize, durable: Durable) 
             file.sync_all()?;
         }
         drop(file);
-        fs::rename(&beside, path)
+        fault::around(Step::FileReplace, &path.display(), || fs::rename(&beside, path))
     };
     write().map_err(ProcError::io(format!("write {}", path.display())))
 }

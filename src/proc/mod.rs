@@ -8,6 +8,7 @@
 //! What differs between platforms lives behind one set of names in `os_unix.rs` and `os_windows.rs`.
 
 mod cmd;
+pub mod fault;
 mod job;
 mod log;
 mod supervise;
@@ -21,6 +22,7 @@ pub use job::{Job, JobEnd, JobExit, JobSpec, JobState, Stop};
 pub use os::{Interrupts, exec_guarded, sweep};
 pub use supervise::supervise;
 
+use fault::Step;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -79,7 +81,10 @@ pub fn spawn_detached(aura: &Path, args: &[&OsStr], dir: &Path, log: &Path, env:
 
 /// Starts a process that we do not wait for; a thread does, so that it leaves no zombie while we live.
 fn spawn_reaped(mut command: Command) -> Result<u32, ProcError> {
-    let mut child = command.spawn().map_err(ProcError::spawn(command.get_program()))?;
+    let words: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
+    let label = format!("aura {}", words.join(" "));
+    let started = fault::around(Step::ProcessStart, &label, || command.spawn());
+    let mut child = started.map_err(ProcError::spawn(command.get_program()))?;
     let id = child.id();
     let reaper = std::thread::Builder::new().name("reaper".into()).stack_size(64 * 1024);
     reaper.spawn(move || child.wait()).map_err(ProcError::io("start a thread"))?;

@@ -2,6 +2,7 @@
 //! child), the parent-death signal and the environment of other processes. Elsewhere a process that leaves its group
 //! is not found. No function here waits for long, and none signals a process whose identity it has not checked.
 
+use super::fault::{self, Step};
 use super::job::{self, JobSpec};
 use super::supervise::small_thread;
 use super::{COOKIE, Exit};
@@ -39,6 +40,13 @@ fn pid(id: u32) -> Option<Pid> {
     i32::try_from(id).ok().and_then(Pid::from_raw)
 }
 
+/// Ends this process as the system does when memory is short: nothing is tidied up.
+#[cfg(debug_assertions)]
+pub(super) fn kill_oneself() -> ! {
+    process::kill_process(process::getpid(), Signal::KILL).ok();
+    std::process::abort()
+}
+
 /// A short command in a process group of its own.
 pub(super) struct Group(Child);
 
@@ -57,6 +65,11 @@ impl Group {
     }
     pub(super) fn kill(&mut self) {
         self.signal(Signal::KILL);
+    }
+    /// Kills the command, and not what it started.
+    #[cfg(debug_assertions)]
+    pub(super) fn kill_leader(&mut self) {
+        self.0.kill().ok();
     }
     fn signal(&self, signal: Signal) {
         if let Some(pid) = pid(self.0.id()) {
@@ -232,7 +245,8 @@ impl Tree {
             command.env(COOKIE, &spec.cookie);
         }
         command.stdin(mouth).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let mut leader = command.spawn().map_err(say)?;
+        let label = format_args!("program {}", spec.program.display());
+        let mut leader = fault::around(Step::ProcessStart, &label, || command.spawn()).map_err(say)?;
         // Our copy of the pipe's mouth goes with the command, so that the ear hears the end.
         drop(command);
         let mut heard = Vec::new();

@@ -1,6 +1,7 @@
 //! Windows: a job object holds the program and whatever it starts, so killing is exact; but nothing can be asked to
 //! end politely without a console, so asking is killing. A supervisor that is itself killed leaves its program running.
 
+use super::fault::{self, Step};
 use super::job::{self, JobSpec};
 use super::{COOKIE, Exit};
 use process_wrap::std::{ChildWrapper, CommandWrap, JobObject};
@@ -36,10 +37,20 @@ fn in_job_object(command: Command) -> io::Result<Box<dyn ChildWrapper>> {
     command.spawn()
 }
 
+/// Ends this process without tidying up.
+#[cfg(debug_assertions)]
+pub(super) fn kill_oneself() -> ! {
+    std::process::abort()
+}
+
 /// A short command and whatever it starts.
 pub(super) struct Group(Box<dyn ChildWrapper>);
 
 impl Group {
+    #[cfg(debug_assertions)]
+    pub(super) fn kill_leader(&mut self) {
+        self.kill();
+    }
     pub(super) fn spawn(command: Command) -> io::Result<Group> {
         in_job_object(command).map(Group)
     }
@@ -152,7 +163,8 @@ impl Tree {
             command.env(COOKIE, &spec.cookie);
         }
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-        in_job_object(command).map(Tree).map_err(|error| match error.kind() {
+        let label = format_args!("program {}", spec.program.display());
+        fault::around(Step::ProcessStart, &label, || in_job_object(command)).map(Tree).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => format!("the program `{}` was not found", spec.program.display()),
             _ => format!("could not start `{}`: {error}", spec.program.display()),
         })

@@ -14,6 +14,7 @@ mod evidence;
 mod gates;
 mod keep;
 mod order;
+mod seam;
 mod stop;
 mod trouble;
 
