@@ -83,6 +83,8 @@ pub struct Environment {
     pub copilot_bin: Option<PathBuf>,
     /// Set inside an agent: Aura must not orchestrate from there.
     pub inside_attempt: Option<String>,
+    /// Where the caller stands, where one caller is served: what `latest` means.
+    pub place: Option<PathBuf>,
     pub user: String,
 }
 
@@ -105,6 +107,7 @@ impl Environment {
             path: var("PATH"),
             copilot_bin: var("COPILOT_BIN").map(PathBuf::from),
             inside_attempt: var("AURA_TASK").map(|value| value.to_string_lossy().into_owned()),
+            place: None,
             user: var("USER").or_else(|| var("USERNAME")).map_or_else(|| "unknown".into(), |value| value.to_string_lossy().into_owned()),
         })
     }

@@ -33,7 +33,8 @@ pub(super) fn list() -> u8 {
 fn asked(args: &ArgMatches) -> Result<(&'static ops::Verb, Value)> {
     let name = args.get_one::<String>("tool").map(String::as_str).unwrap_or_default();
     let verb = ops::find(name)?;
-    let text = term::read_stdin("the arguments")?;
+    // Nobody has typed anything: a console says nothing until its end.
+    let text = if term::is_typed() { String::new() } else { term::read_stdin("the arguments")? };
     let value: Value = if text.trim().is_empty() {
         json!({})
     } else {

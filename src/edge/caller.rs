@@ -21,7 +21,9 @@ pub(super) enum Caller {
 impl Caller {
     /// A server where an address is given, or `AURA_URL` holds one. Its database is the one that counts: none is opened here.
     pub(super) fn open(url: Option<String>) -> Result<Caller> {
-        let Some(url) = url.or_else(|| named_variable("AURA_URL")) else { return Ok(Caller::Here(cli::open(Environment::read()?)?)) };
+        let Some(url) = url.or_else(|| named_variable("AURA_URL")) else {
+            return Ok(Caller::Here(cli::open(cli::placed(Environment::read()?))?));
+        };
         // No folder is no reason not to ask: a token may be given.
         let environment = Environment::read().ok();
         let server = Server::new(environment.as_ref().map(|environment| environment.home.as_path()), named_variable("AURA_TOKEN"), &url)?;
@@ -71,7 +73,7 @@ impl Caller {
 
     /// Titles of a story's tasks by id.
     pub(super) async fn titles(&self, story: &str) -> Result<HashMap<String, String>> {
-        let status = self.call(ops::find("get_orchestrator_status")?, json!({ "storyId": story })).await?.value;
+        let status = self.call(ops::find("get_orchestrator_status")?, json!({ "storyId": story, "detailed": false })).await?.value;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let tasks = status["tasks"].as_array().map_or(&[][..], Vec::as_slice);
         Ok(tasks.iter().map(|task| (text(&task["id"]), text(&task["title"]))).collect())

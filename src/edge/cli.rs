@@ -137,7 +137,7 @@ async fn here(name: &str, args: &ArgMatches, format: Format) -> Result<u8> {
         ("mcp", Some(("uninstall", args))) => hosts::uninstall(args, format),
         // It opens the database when the first call needs it.
         ("mcp", _) => mcp::serve(Environment::read()?, args).await,
-        ("serve", _) => http::serve(open(Environment::read()?)?, args).await,
+        ("serve", _) => http::serve(open(Environment::read()?)?, args, format).await,
         ("drive", _) => drive(open(Environment::read()?)?, args).await,
         _ => rescue::rescue(&open(Environment::read()?)?, args, format),
     }
@@ -150,6 +150,11 @@ pub(super) fn open(environment: Environment) -> Result<Engine> {
         Some(_) => error,
         None => error.hint(format!("Aura keeps its data in {home}: see that you may write there, or set AURA_HOME to another folder")),
     })
+}
+
+/// The environment of one caller, who stands here.
+pub(super) fn placed(environment: Environment) -> Environment {
+    Environment { place: std::env::current_dir().ok(), ..environment }
 }
 
 /// Few verbs have anything to do at the same time: the others are spared the threads.

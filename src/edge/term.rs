@@ -28,6 +28,11 @@ pub(super) fn is_live() -> bool {
     std::io::stderr().is_terminal() && crate::config::named_variable("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// Whether stdin is a keyboard, where nothing is piped in.
+pub(super) fn is_typed() -> bool {
+    std::io::stdin().is_terminal()
+}
+
 /// Whether a person can be asked.
 pub(super) fn is_conversation() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()

@@ -58,15 +58,20 @@ impl Engine {
         let brief = if given { None } else { Some(self.brief(&config, story, max_parallelism, request.include_tests)?) };
         let planner = if given { None } else { Some(self.planner(&config, story, &name)?) };
         let _lease = self.lease(story.id, "planning the story")?;
+        // A plan that is refused has changed nothing, and is no event of the story.
+        let given = match request.tasks {
+            Some(drafts) => Some(self.check_agents(&config, Plan::check(drafts).map_err(|faults| invalid_plan(&faults))?)?),
+            None => None,
+        };
         self.append(story.id, &[Event::PlanningStarted { planner: name.clone() }])?;
-        let planned = match (request.tasks, planner, brief) {
-            (Some(drafts), _, _) => Plan::check(drafts).map_err(|faults| invalid_plan(&faults)),
-            (None, Some(planner), Some(brief)) => {
-                planner::propose_checked(planner.as_ref(), &brief).map(|(plan, _)| plan).map_err(Error::from)
-            }
+        let planned = match (given, planner, brief) {
+            (Some(plan), _, _) => Ok(plan),
+            (None, Some(planner), Some(brief)) => planner::propose_checked(planner.as_ref(), &brief)
+                .map_err(Error::from)
+                .and_then(|(plan, _)| self.check_agents(&config, plan)),
             (None, _, _) => Err(Error::internal("neither a plan nor a planner")),
         };
-        match planned.and_then(|plan| self.check_agents(&config, plan)) {
+        match planned {
             Ok(plan) => {
                 let accepted = PlanAccepted {
                     planner: name,

@@ -321,10 +321,16 @@ impl From<GitError> for Error {
     }
 }
 
+/// Root of the repository that a path lies in.
+#[must_use]
+pub fn repository_at(path: &Path) -> Option<String> {
+    Repo::discover(path).ok().map(|repo| repo.root().to_string_lossy().into_owned())
+}
+
 /// Root of the repository that a path lies in, or the path itself: for comparing with a story's repository.
 #[must_use]
 pub fn repository_root(path: &Path) -> String {
-    Repo::discover(path).map_or_else(|_| path.to_string_lossy().into_owned(), |repo| repo.root().to_string_lossy().into_owned())
+    repository_at(path).unwrap_or_else(|| path.to_string_lossy().into_owned())
 }
 
 impl Engine {

@@ -22,9 +22,11 @@ pub struct AnalyzeStory {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AnalysisView {
+    #[schemars(extend("format" = "uuid"))]
     pub id: String,
     pub status: StoryStatus,
     /// `facts`, and a model's `analysis` of them where one was asked (untrusted text).
+    #[schemars(extend("type" = "object"))]
     pub analyzed_context: serde_json::Value,
     pub message: String,
     pub summary: String,
@@ -39,7 +41,7 @@ impl Op for AnalyzeStory {
     type Out = AnalysisView;
 
     async fn call(self, engine: Engine) -> Result<AnalysisView> {
-        let story = super::story(&engine, &self.story_id)?;
+        let story = super::story(&engine, Self::EFFECT, &self.story_id)?;
         let story = engine.analyze(&story, !self.facts_only).await?;
         let analysis = story.analysis.as_ref();
         let message = match analysis.and_then(|analysis| analysis.reading.as_ref()) {

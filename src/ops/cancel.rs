@@ -23,9 +23,11 @@ pub struct CancelRun {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CancelView {
+    #[schemars(extend("format" = "uuid"))]
     pub id: String,
     pub status: StoryStatus,
     pub orchestrator_status: OrchestratorStatus,
+    #[schemars(extend("format" = "uuid"))]
     pub run_id: Option<String>,
     pub message: String,
     pub summary: String,
@@ -40,7 +42,7 @@ impl Op for CancelRun {
     type Out = CancelView;
 
     async fn call(self, engine: Engine) -> Result<CancelView> {
-        let story = super::story(&engine, &self.story_id)?;
+        let story = super::story(&engine, Self::EFFECT, &self.story_id)?;
         let how = if self.now { Cancel::Now } else { Cancel::Graceful };
         let story = engine.cancel(&story, how)?;
         Ok(CancelView {

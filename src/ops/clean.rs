@@ -21,6 +21,7 @@ pub struct RemoveWorktree {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CleanView {
+    #[schemars(extend("format" = "uuid"))]
     pub story_id: String,
     pub removed_worktrees: Vec<String>,
     pub removed_branches: Vec<String>,
@@ -39,7 +40,7 @@ impl Op for RemoveWorktree {
     type Out = CleanView;
 
     async fn call(self, engine: Engine) -> Result<CleanView> {
-        let story = super::story(&engine, &self.story_id)?;
+        let story = super::story(&engine, Self::EFFECT, &self.story_id)?;
         let cleaned = engine.clean(&story, self.force).await?;
         let story_branch = if cleaned.branches.contains(&story.created.branch) { "is removed" } else { "stays" };
         let (worktrees, branches) = (cleaned.worktrees.len(), cleaned.branches.len());

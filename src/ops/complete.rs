@@ -1,4 +1,6 @@
+use super::time::Time;
 use super::view::{PublishView, StoryStatus};
+use super::words::{GateVerdict, How};
 use super::{Effect, Engine, Op, Result, Toolset};
 use crate::domain::Completion;
 use crate::engine::{CompleteRequest, Publish, PullOptions};
@@ -16,7 +18,7 @@ pub struct CompleteStory {
     #[serde(alias = "id")]
     pub story_id: String,
     /// `auto`, `branch` (leave it on the story branch), `merge` (move the base branch to it) or `push`.
-    #[arg(long, value_parser = ["auto", "branch", "merge", "push"])]
+    #[arg(long, value_parser = ["auto", "branch", "merge", "push"], ignore_case = true)]
     #[schemars(extend("enum" = ["auto", "branch", "merge", "push", null]))]
     pub publish: Option<String>,
     /// Remote to push to; default: the base branch's, else `origin`.
@@ -61,9 +63,11 @@ pub struct CompleteStory {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CompleteView {
+    #[schemars(extend("format" = "uuid"))]
     pub id: String,
     pub status: StoryStatus,
-    pub completed_at: Option<String>,
+    pub completed_at: Option<Time>,
+    #[schemars(extend("format" = "uri"))]
     pub pull_request_url: Option<String>,
     pub published: Option<PublishView>,
     /// True when the gate's checks passed on exactly what was published; null when the repository has no checks.
@@ -81,7 +85,7 @@ impl Op for CompleteStory {
     type Out = CompleteView;
 
     async fn call(self, engine: Engine) -> Result<CompleteView> {
-        let story = super::story(&engine, &self.story_id)?;
+        let story = super::story(&engine, Self::EFFECT, &self.story_id)?;
         let publish = match self.publish.as_deref() {
             None | Some("auto") if self.remote.is_some() => Publish::Push { remote: self.remote },
             None | Some("auto") => Publish::Auto,
@@ -107,7 +111,7 @@ impl Op for CompleteStory {
         let story = engine.complete(&story, request).await?;
         let published = PublishView::of(&story);
         let completed_at = match &story.completion {
-            Completion::Done { at, .. } => Some(at.to_string()),
+            Completion::Done { at, .. } => Some((*at).into()),
             Completion::Open | Completion::Started | Completion::Squashed { .. } | Completion::Pushed { .. } => None,
         };
         let pull_request_url = story.pull_request.as_ref().map(|pull| pull.url.clone());
@@ -116,11 +120,7 @@ impl Op for CompleteStory {
             status: story.status(),
             completed_at,
             pull_request_url: pull_request_url.clone(),
-            verification_passed: story.tip_verdict().and_then(|verdict| match verdict {
-                crate::domain::Verdict::Passed => Some(true),
-                crate::domain::Verdict::Failed => Some(false),
-                crate::domain::Verdict::Ungated => None,
-            }),
+            verification_passed: story.tip_verdict().and_then(|verdict| GateVerdict::of(verdict).passed()),
             message: message(published.as_ref(), pull_request_url.as_deref()),
             summary: summary(published.as_ref()),
             next: super::next(&story),
@@ -133,10 +133,10 @@ impl Op for CompleteStory {
 fn summary(published: Option<&PublishView>) -> String {
     match published.map(|published| published.how) {
         None => "The story is being completed.",
-        Some("merged") => "Completed: the verified commit is merged into the base branch.",
-        Some("pushed") => "Completed: the verified commit is pushed.",
-        Some("pullRequest") => "Completed: the verified commit is pushed, and its pull request is open.",
-        Some(_) => "Completed: the verified commit is on the story branch.",
+        Some(How::Merged) => "Completed: the verified commit is merged into the base branch.",
+        Some(How::Pushed) => "Completed: the verified commit is pushed.",
+        Some(How::PullRequest) => "Completed: the verified commit is pushed, and its pull request is open.",
+        Some(How::Branch) => "Completed: the verified commit is on the story branch.",
     }
     .into()
 }
@@ -144,9 +144,9 @@ fn summary(published: Option<&PublishView>) -> String {
 fn message(published: Option<&PublishView>, url: Option<&str>) -> String {
     match published {
         None => "The story is being completed.".into(),
-        Some(p) if p.how == "pullRequest" => format!("The pull request of `{}`: {}", p.branch, url.unwrap_or_default()),
-        Some(p) if p.how == "merged" => format!("Merged into `{}`.", p.branch),
-        Some(p) if p.how == "pushed" => format!("Pushed `{}` to `{}`.", p.branch, p.remote.as_deref().unwrap_or_default()),
+        Some(p) if p.how == How::PullRequest => format!("The pull request of `{}`: {}", p.branch, url.unwrap_or_default()),
+        Some(p) if p.how == How::Merged => format!("Merged into `{}`.", p.branch),
+        Some(p) if p.how == How::Pushed => format!("Pushed `{}` to `{}`.", p.branch, p.remote.as_deref().unwrap_or_default()),
         Some(p) => match &p.merge_command {
             Some(command) => format!("The commit is on `{}`. To bring it into your checkout: {command}", p.branch),
             None => format!("The commit is on `{}`.", p.branch),

@@ -38,6 +38,7 @@ pub struct CreateStory {
     pub planner: Option<String>,
     /// Address of the GitHub issue that it answers.
     #[arg(long, visible_alias = "issue", value_name = "URL")]
+    #[schemars(extend("format" = "uri"))]
     pub issue_url: Option<String>,
 }
 

@@ -13,8 +13,9 @@ const QUOTE_CHARS_MAX: usize = 60;
 /// Below this every whole number has a float of its own: 2^53.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// Decodes what was given to `doing`.
-pub(super) fn decode<T: DeserializeOwned>(doing: &str, mut value: Value) -> Result<T> {
+/// Decodes what was given to `doing`, as the schema of `T` wants it.
+pub(super) fn decode<T: DeserializeOwned>(doing: &str, mut value: Value, schema: &Value) -> Result<T> {
+    super::fit::fit(&mut value, schema);
     make_whole(&mut value);
     let Value::Object(fields) = &value else {
         return Err(Error::invalid(format!("{doing}: the arguments are not a JSON object"))
@@ -164,13 +165,14 @@ mod tests {
                 "x: `tasks[1].files[1]`: invalid type: integer `7`, expected a string",
             ),
         ] {
-            assert_eq!(decode::<Outer>("x", value).unwrap_err().detail, expected);
+            assert_eq!(decode::<Outer>("x", value, &Value::Null).unwrap_err().detail, expected);
         }
     }
 
     #[test]
     fn a_whole_number_may_be_written_with_a_point() {
-        let of = |count: Value| decode::<Outer>("x", json!({ "storyId": "a", "maxCount": count })).map(|outer| outer.max_count);
+        let of =
+            |count: Value| decode::<Outer>("x", json!({ "storyId": "a", "maxCount": count }), &Value::Null).map(|outer| outer.max_count);
         assert_eq!(of(json!(4.0)).unwrap(), Some(4));
         for wrong in [json!(4.5), json!(-1.0), json!(1e300), json!(1_u64 << 53)] {
             assert!(of(wrong.clone()).unwrap_err().detail.contains("`maxCount`"), "{wrong}");
@@ -181,7 +183,7 @@ mod tests {
     fn whatever_is_given_the_message_is_short_and_printable() {
         let long = "\u{1b}[2J".repeat(1_000_000);
         for value in [json!({ &long: 1 }), json!({ "storyId": "a", "maxCount": long }), json!({ "\u{1b}[2J": 1 })] {
-            let detail = decode::<Outer>("x", value).unwrap_err().detail;
+            let detail = decode::<Outer>("x", value, &Value::Null).unwrap_err().detail;
             assert!(detail.len() < 1000 && !detail.chars().any(char::is_control), "{detail:?}");
         }
     }

@@ -71,6 +71,7 @@ pub struct TaskInput {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanView {
+    #[schemars(extend("format" = "uuid"))]
     pub story_id: String,
     pub planner: String,
     pub tasks: Vec<TaskView>,
@@ -104,7 +105,7 @@ impl Op for DecomposeStory {
     }
 
     async fn call(self, engine: Engine) -> Result<PlanView> {
-        let story = super::story(&engine, &self.story_id)?;
+        let story = super::story(&engine, Self::EFFECT, &self.story_id)?;
         let form = Form::of(self.detailed.unwrap_or(true));
         let request = DecomposeRequest {
             max_parallelism: self.max_parallelism,
@@ -145,7 +146,7 @@ fn draft(task: TaskInput) -> TaskDraft {
 }
 
 fn read_plan(path: &Path) -> Result<Vec<TaskInput>> {
-    #[derive(Deserialize)]
+    #[derive(Deserialize, JsonSchema)]
     struct Whole {
         tasks: Vec<TaskInput>,
     }
@@ -164,5 +165,5 @@ fn read_plan(path: &Path) -> Result<Vec<TaskInput>> {
         Value::Array(tasks) => serde_json::json!({ "tasks": tasks }),
         other => other,
     };
-    Ok(super::decode::decode::<Whole>(&doing, whole)?.tasks)
+    Ok(super::decode::decode::<Whole>(&doing, whole, &super::schema::<Whole>().to_value())?.tasks)
 }

@@ -1,5 +1,7 @@
 //! The one stream: events from a position in the log, as values for any door.
 
+pub use super::kinds::{KINDS, schemas};
+use super::time::Time;
 use super::{Engine, Result};
 use crate::domain::{Event, Recorded, StoryId};
 use crate::store::{Store, Tail};
@@ -56,7 +58,7 @@ pub struct Span {
 /// What a reader means. Where no position is given: the active run, else from now on. `until_end`: to the end of the run, or, where
 /// nothing runs, of what there is.
 pub fn span(engine: &Engine, story: Option<&str>, since: Option<i64>, until_end: bool) -> Result<Span> {
-    let story = story.map(|id| super::story(engine, id)).transpose()?;
+    let story = story.map(|id| super::story(engine, super::Effect::READS, id)).transpose()?;
     let began = story.as_ref().and_then(|story| story.run.as_ref()).map(|run| run.since);
     let last = engine.store.last_seq()?;
     let since = match (since, &story) {
@@ -75,7 +77,7 @@ pub fn span(engine: &Engine, story: Option<&str>, since: Option<i64>, until_end:
 
 /// Starts after `since`; -1 means from now on.
 pub fn follow(engine: &Engine, story: Option<&str>, since: i64) -> Result<Follow> {
-    let story = story.map(|id| super::story(engine, id)).transpose()?;
+    let story = story.map(|id| super::story(engine, super::Effect::READS, id)).transpose()?;
     let since = if since < 0 { engine.store.last_seq()? } else { since };
     Ok(Follow { tail: engine.store.tail(story.map(|story| story.id), since) })
 }
@@ -101,7 +103,7 @@ pub struct Reader {
 
 /// A reader of a story, or of all of them.
 pub fn reader(engine: &Engine, story: Option<&str>) -> Result<Reader> {
-    let story = story.map(|id| super::story(engine, id)).transpose()?;
+    let story = story.map(|id| super::story(engine, super::Effect::READS, id)).transpose()?;
     Ok(Reader { store: engine.store.clone(), story: story.map(|story| story.id) })
 }
 
@@ -116,6 +118,12 @@ impl Reader {
     pub fn story_id(&self) -> Option<String> {
         self.story.map(|id| id.to_string())
     }
+}
+
+/// This moment by this machine's clock, as times in answers are written.
+#[must_use]
+pub fn now() -> String {
+    Time::from(jiff::Timestamp::now()).to_string()
 }
 
 /// Position of the last event, of any story.
@@ -134,8 +142,19 @@ impl EventView {
     }
 }
 
+/// The event as it is sent: its kind first, for readers that choose a type by it.
+fn sent(recorded: &Recorded) -> Value {
+    let Ok(Value::Object(mut rest)) = serde_json::to_value(recorded) else { return Value::Null };
+    let kind = rest.shift_remove("kind").unwrap_or_default();
+    // In the words of every other answer; the log's own name stays beside it.
+    let run = rest.get("run").cloned().map(|run| ("runId".to_owned(), run));
+    let mut value = Value::Object(std::iter::once(("kind".to_owned(), kind)).chain(rest).chain(run).collect());
+    super::time::round(&mut value);
+    value
+}
+
 fn view(recorded: &Recorded) -> EventView {
-    let value = serde_json::to_value(recorded).unwrap_or_default();
+    let value = sent(recorded);
     EventView {
         seq: recorded.seq,
         kind: value.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned(),

@@ -25,7 +25,8 @@ pub struct ListStories {
     pub repository_path: Option<PathBuf>,
     /// Most stories to show (default 100, at most 1000).
     #[arg(long)]
-    pub limit: Option<usize>,
+    #[schemars(range(min = 1))]
+    pub limit: Option<u32>,
     /// `nextCursor` of the last answer: the stories after it.
     #[arg(long)]
     pub cursor: Option<String>,
@@ -52,7 +53,10 @@ impl Op for ListStories {
 
     async fn call(self, engine: Engine) -> Result<StoryList> {
         let status = self.status.as_deref().map(parse_status).transpose()?;
-        let limit = self.limit.unwrap_or(100).clamp(1, LIMIT_MAX);
+        if self.limit == Some(0) {
+            return Err(Error::invalid(format!("list stories: `limit` is 0; 1 to {LIMIT_MAX} are possible")));
+        }
+        let limit = self.limit.map_or(100, |limit| limit as usize).min(LIMIT_MAX);
         let repository = self.repository_path.map(|path| crate::engine::repository_root(&path));
         let after = self.cursor.as_deref().map(|cursor| after(&engine, cursor)).transpose()?;
         // One more than wanted says whether there are more.

@@ -10,7 +10,9 @@ mod complete;
 mod create;
 mod decode;
 mod decompose;
+mod fit;
 pub mod follow;
+mod kinds;
 mod list;
 mod output;
 mod plain;
@@ -18,8 +20,11 @@ mod retry;
 mod run;
 mod show;
 mod status;
+mod time;
 pub mod view;
 mod wait;
+mod which;
+mod words;
 
 pub use cancel::CancelRun;
 pub use create::CreateStory;
@@ -27,6 +32,7 @@ pub use output::{Attempt as AttemptView, TaskOutput};
 pub use run::{RunView, RunWave, run_result};
 pub use status::{GetOrchestratorStatus, StatusView};
 pub use wait::{WAIT_SECONDS, WAIT_SECONDS_MAX};
+use which::story;
 
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
@@ -34,7 +40,9 @@ use clap::{ArgMatches, Args, Command};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 use std::pin::Pin;
+use std::sync::LazyLock;
 
 /// One verb: arguments in, view out.
 trait Op: Args + DeserializeOwned + Serialize + JsonSchema + Send + 'static {
@@ -158,13 +166,30 @@ const fn verb<O: Op>() -> Verb {
         input: schema::<O>,
         output: schema::<O::Out>,
         clap: || O::augment_args(Command::new(O::COMMAND)),
-        from_json: |engine, value| reply::<O>(engine, decode::decode(&format!("call `{}`", O::NAME), value)),
+        from_json: |engine, value| reply::<O>(engine, decode::decode(&format!("call `{}`", O::NAME), value, input_of(O::NAME))),
         typed: typed::<O>,
     }
 }
 
 fn schema<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>()
+}
+
+/// The schema of a verb's arguments, made once.
+fn input_of(name: &str) -> &'static Value {
+    static INPUTS: LazyLock<HashMap<&'static str, Value>> =
+        LazyLock::new(|| VERBS.iter().map(|verb| (verb.name, (verb.input)().to_value())).collect());
+    INPUTS.get(name).unwrap_or(&Value::Null)
+}
+
+/// The arguments in the form of the verb's schema: for doors that look at them before the verb does.
+pub fn fit(verb: &Verb, args: Map<String, Value>) -> Map<String, Value> {
+    let mut value = Value::Object(args);
+    fit::fit(&mut value, input_of(verb.name));
+    match value {
+        Value::Object(fields) => fields,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+    }
 }
 
 fn typed<O: Op>(matches: &ArgMatches) -> Result<Map<String, Value>> {
@@ -210,16 +235,6 @@ fn next(story: &crate::domain::Story) -> String {
     status::next(story, true)
 }
 
-/// The story that a caller means: an id, the start of one, or `latest`.
-fn story(engine: &Engine, id: &str) -> Result<crate::domain::Story> {
-    if id == "latest" {
-        let newest = engine.store.stories(1)?.pop();
-        return newest
-            .ok_or_else(|| Error::new(Code::NotFound, "there is no story yet").hint("create one: `aura new \"what should be true\"`"));
-    }
-    engine.story(id)
-}
-
 pub use crate::engine::{Finding, Health, examine as doctor};
 
 /// What was kept in a repository before a worktree was reset or removed, oldest first.
@@ -234,7 +249,7 @@ pub fn restore(repository: &std::path::Path, commit: &crate::domain::Oid, folder
 
 /// The whole id of the story that a caller means.
 pub fn story_id(engine: &Engine, id: &str) -> Result<String> {
-    Ok(story(engine, id)?.id.to_string())
+    Ok(story(engine, Effect::READS, id)?.id.to_string())
 }
 
 /// The task whose worktree a folder lies in: whoever works there is its agent.

@@ -1,4 +1,6 @@
+use super::time::Time;
 use super::view::{Form, TaskView, UsageView};
+use super::words::{AttemptPurpose, Phase};
 use super::{Effect, Engine, Op, Result, Toolset};
 use crate::engine;
 use schemars::JsonSchema;
@@ -43,6 +45,7 @@ pub struct GetTaskOutput {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskOutput {
+    #[schemars(extend("format" = "uuid"))]
     pub story_id: String,
     #[serde(flatten)]
     pub task: TaskView,
@@ -64,16 +67,18 @@ pub struct TaskOutput {
 /// One attempt at a task.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "TaskAttempt")]
 pub struct Attempt {
     pub number: u32,
-    /// Why it was made: `work`, `retry`, `resume`, `noChange`, `resolve` or `repair`.
-    pub purpose: String,
+    /// Why it was made.
+    pub purpose: AttemptPurpose,
     pub agent: String,
+    #[schemars(extend("format" = "uuid"))]
     pub session_id: String,
     pub base: String,
     pub worktree: String,
-    pub started_at: String,
-    pub ended_at: Option<String>,
+    pub started_at: Time,
+    pub ended_at: Option<Time>,
     /// How it ended, in one sentence; null while it runs.
     pub outcome: Option<String>,
     pub summary: Option<String>,
@@ -90,7 +95,7 @@ impl Op for GetTaskOutput {
     type Out = TaskOutput;
 
     async fn call(self, engine: Engine) -> Result<TaskOutput> {
-        let story = super::story(&engine, &self.story_id)?;
+        let story = super::story(&engine, Self::EFFECT, &self.story_id)?;
         let id = engine.task_id(&story, &self.task_id)?;
         let task = story.task(&id).ok_or_else(|| crate::error::Error::internal("a task that was found is gone"))?;
         let bytes_max = self.max_bytes.unwrap_or(TRANSCRIPT_BYTES).min(TRANSCRIPT_BYTES_MAX);
@@ -109,14 +114,14 @@ impl Op for GetTaskOutput {
             transcript_file: transcript.file.map(|path| path.to_string_lossy().into_owned()),
             diff,
             summary: format!("{id}: {} after {}.", phase_words(view.phase), attempts(view.attempts)),
-            next: super::status::next(&story, story.run.is_some() && engine.is_driven(story.id)?),
+            next: super::status::next_after_looking(&story, story.run.is_some() && engine.is_driven(story.id)?),
             task: view,
         })
     }
 }
 
-fn phase_words(phase: &str) -> &str {
-    if phase == "waiting" { "not running" } else { phase }
+fn phase_words(phase: Phase) -> &'static str {
+    if phase == Phase::Waiting { "not running" } else { phase.word() }
 }
 
 fn attempts(count: u32) -> String {
@@ -125,17 +130,15 @@ fn attempts(count: u32) -> String {
 
 fn attempt_view(attempt: &crate::domain::Attempt) -> Attempt {
     let end = attempt.ended.as_ref();
-    let purpose = serde_json::to_value(&attempt.purpose).ok();
-    let purpose = purpose.as_ref().and_then(|value| value.get("purpose")).and_then(|value| value.as_str());
     Attempt {
         number: attempt.number,
-        purpose: purpose.unwrap_or_default().to_owned(),
+        purpose: AttemptPurpose::of(&attempt.purpose),
         agent: attempt.agent.clone(),
         session_id: attempt.session.to_string(),
         base: attempt.base.to_string(),
         worktree: attempt.worktree.clone(),
-        started_at: attempt.started_at.to_string(),
-        ended_at: end.map(|end| end.at.to_string()),
+        started_at: attempt.started_at.into(),
+        ended_at: end.map(|end| end.at.into()),
         outcome: end.map(|end| end.outcome.sentence()),
         summary: end.map(|end| end.summary.clone()).filter(|text| !text.is_empty()),
         usage: end.map(|end| UsageView::of(&end.usage)),

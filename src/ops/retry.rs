@@ -21,6 +21,7 @@ pub struct RetryTask {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RetryView {
+    #[schemars(extend("format" = "uuid"))]
     pub story_id: String,
     #[serde(flatten)]
     pub task: TaskView,
@@ -36,7 +37,7 @@ impl Op for RetryTask {
     type Out = RetryView;
 
     async fn call(self, engine: Engine) -> Result<RetryView> {
-        let story = super::story(&engine, &self.story_id)?;
+        let story = super::story(&engine, Self::EFFECT, &self.story_id)?;
         let id = engine.task_id(&story, &self.task_id)?;
         let story = engine.retry(&story, &self.task_id)?;
         let task = story.task(&id).ok_or_else(|| Error::internal("a retried task is gone"))?;

@@ -1,6 +1,7 @@
 use super::view::{Form, GateView, OrchestratorStatus, TaskStatus, TaskView, trouble};
+use super::words::{Outcome, StopWord};
 use super::{Effect, Engine, Op, Result, Toolset};
-use crate::domain::{Event, LastRun, Mode, RunId, RunOutcome, Scope, StopReason, Story, StoryId};
+use crate::domain::{Event, LastRun, Mode, RunId, RunOutcome, Scope, Story, StoryId};
 use crate::engine::RunRequest;
 use crate::error::{Code, Error};
 use schemars::JsonSchema;
@@ -27,7 +28,7 @@ pub struct RunWave {
     #[serde(default)]
     pub all: bool,
     /// `flow` (default with `all`): a task starts when its dependencies have landed; `waves`: a barrier and a gate after each.
-    #[arg(long, value_parser = ["flow", "waves"])]
+    #[arg(long, value_parser = ["flow", "waves"], ignore_case = true)]
     #[schemars(extend("enum" = ["flow", "waves", null]))]
     pub mode: Option<String>,
     /// Most agents at once, 1 to 256; default: as planned.
@@ -43,7 +44,9 @@ pub struct RunWave {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunView {
+    #[schemars(extend("format" = "uuid"))]
     pub story_id: String,
+    #[schemars(extend("format" = "uuid"))]
     pub run_id: Option<String>,
     /// This call started the run; false when it joined one, or when nothing was left to run.
     pub started: bool,
@@ -62,10 +65,10 @@ pub struct RunView {
     pub gate_result: Option<GateView>,
     /// Why the run did not end well; null while it runs and when it did.
     pub error: Option<String>,
-    /// `finished`, `failed`, `cancelled` or `stopped`; null while it runs.
-    pub outcome: Option<&'static str>,
-    /// Why it was stopped: `needsLogin`, `quota`, `policy`, `unavailable` or `environment`.
-    pub stop_reason: Option<&'static str>,
+    /// How it ended; null while it runs.
+    pub outcome: Option<Outcome>,
+    /// Why it was stopped.
+    pub stop_reason: Option<StopWord>,
     pub summary: String,
     pub next: String,
 }
@@ -88,7 +91,7 @@ impl Op for RunWave {
 
     async fn call(self, engine: Engine) -> Result<RunView> {
         engine.refuse_inside_attempt()?;
-        let story = super::story(&engine, &self.story_id)?;
+        let story = super::story(&engine, Self::EFFECT, &self.story_id)?;
         let mode = match self.mode.as_deref() {
             Some("flow") => Mode::Flow,
             Some("waves") => Mode::Waves,
@@ -123,12 +126,12 @@ impl Op for RunWave {
 
 impl RunWave {
     /// Exit code for how a run ended.
-    pub(super) fn code(outcome: Option<&str>, stop_reason: Option<&str>) -> u8 {
+    pub(super) fn code(outcome: Option<Outcome>, stop_reason: Option<StopWord>) -> u8 {
         match (outcome, stop_reason) {
-            (_, Some("needsLogin" | "quota" | "policy")) => 5,
-            (_, Some(_)) => 6,
-            (Some("failed" | "cancelled"), None) => 1,
-            (_, None) => 0,
+            (_, Some(StopWord::NeedsLogin | StopWord::Quota | StopWord::Policy)) => 5,
+            (_, Some(StopWord::Unavailable | StopWord::Environment)) => 6,
+            (Some(Outcome::Failed | Outcome::Cancelled), None) => 1,
+            (Some(Outcome::Finished | Outcome::Stopped) | None, None) => 0,
         }
     }
 }
@@ -136,7 +139,7 @@ impl RunWave {
 /// What has become of a run, once it has ended; after `wait`, where one is given, what has become of it so far. While somebody
 /// waits, a driver that dies is replaced.
 pub async fn run_result(engine: &Engine, story: &str, run: &str, wait: Option<Duration>) -> Result<super::Answer> {
-    let mut story = super::story(engine, story)?;
+    let mut story = super::story(engine, Effect::READS, story)?;
     let run = run.parse().map(RunId).map_err(|_| no_run(&run.chars().take(60).collect::<String>().escape_debug().to_string()))?;
     let is_active = story.run.as_ref().is_some_and(|active| active.id == run);
     if !is_active && story.last_run.as_ref().is_none_or(|last| last.id != run) {
@@ -236,16 +239,16 @@ impl RunView {
             views.filter(|view| touched.contains(&view.id) && wanted(view)).map(brief).collect()
         };
         let (outcome, stop_reason) = match last.map(|last| &last.outcome) {
-            None => (if run.is_none() { Some("finished") } else { None }, None),
-            Some(RunOutcome::Finished) => (Some("finished"), None),
-            Some(RunOutcome::Failed { .. }) => (Some("failed"), None),
-            Some(RunOutcome::Cancelled) => (Some("cancelled"), None),
-            Some(RunOutcome::Stopped { reason, .. }) => (Some("stopped"), Some(reason_name(*reason))),
+            None => (if run.is_none() { Some(Outcome::Finished) } else { None }, None),
+            Some(RunOutcome::Finished) => (Some(Outcome::Finished), None),
+            Some(RunOutcome::Failed { .. }) => (Some(Outcome::Failed), None),
+            Some(RunOutcome::Cancelled) => (Some(Outcome::Cancelled), None),
+            Some(RunOutcome::Stopped { reason, .. }) => (Some(Outcome::Stopped), Some(StopWord::of(*reason))),
         };
         let error = match outcome {
-            Some("cancelled") => Some("the run was cancelled".to_owned()),
-            Some("failed" | "stopped") => trouble(story),
-            _ => None,
+            Some(Outcome::Cancelled) => Some("the run was cancelled".to_owned()),
+            Some(Outcome::Failed | Outcome::Stopped) => trouble(story),
+            Some(Outcome::Finished) | None => None,
         };
         let whole = super::StatusView::of(story, is_running, Form::Concise);
         RunView {
@@ -269,16 +272,6 @@ impl RunView {
             summary: whole.summary,
             next: whole.next,
         }
-    }
-}
-
-fn reason_name(reason: StopReason) -> &'static str {
-    match reason {
-        StopReason::NeedsLogin => "needsLogin",
-        StopReason::Quota => "quota",
-        StopReason::Policy => "policy",
-        StopReason::Unavailable => "unavailable",
-        StopReason::Environment => "environment",
     }
 }
 

@@ -27,6 +27,7 @@ pub struct StoryWhole {
     #[serde(flatten)]
     pub story: StoryView,
     /// Facts about the repository and, where a model was asked, its reading of them (untrusted text).
+    #[schemars(extend("type" = ["object", "null"]))]
     pub analyzed_context: Option<serde_json::Value>,
     pub planner: Option<String>,
     pub tasks: Vec<TaskView>,
@@ -44,10 +45,10 @@ impl Op for GetStory {
     type Out = StoryWhole;
 
     async fn call(self, engine: Engine) -> Result<StoryWhole> {
-        let story = super::story(&engine, &self.story_id)?;
+        let story = super::story(&engine, Self::EFFECT, &self.story_id)?;
         let form = Form::of(self.detailed.unwrap_or(true));
         let context = story.analysis.as_ref().map(|analysis| match form {
-            Form::Detailed => serde_json::json!({ "facts": analysis.facts, "analysis": analysis.reading }),
+            Form::Whole | Form::Detailed => serde_json::json!({ "facts": analysis.facts, "analysis": analysis.reading }),
             Form::Concise => serde_json::json!({ "analysis": analysis.reading.as_ref().map(|text| start_of(text, READING_CHARS)) }),
         });
         let tasks: Vec<TaskView> = story.tasks.iter().map(|task| TaskView::of(task, form)).collect();

@@ -1,4 +1,6 @@
+use super::time::Time;
 use super::view::{self, Form, GateView, OrchestratorStatus, StoryStatus, TaskStatus, TaskView, UsageView, trouble};
+use super::words::{Phase, RunMode, RunScope};
 use super::{Effect, Engine, Op, Result, Toolset};
 use crate::domain::{Completion, Culprit, Story};
 use crate::error::{Code, Error};
@@ -14,12 +16,12 @@ pub struct GetOrchestratorStatus {
     #[arg(default_value = "latest", value_name = "STORY")]
     #[serde(alias = "id")]
     pub story_id: String,
-    /// Also prompts, sessions, commits, the agents' last words, and all of a red gate's output.
-    #[arg(long)]
-    #[serde(default)]
-    pub detailed: bool,
+    /// Also claimed files, agents, commits and all of a red gate's output; false leaves out prompts, times, sessions and last words.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub detailed: Option<bool>,
     /// Most tasks to show (default: all).
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[schemars(range(min = 1))]
     pub limit: Option<u32>,
     /// `nextCursor` of the last answer: the tasks after it.
     #[arg(long)]
@@ -30,6 +32,7 @@ pub struct GetOrchestratorStatus {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusView {
+    #[schemars(extend("format" = "uuid"))]
     pub story_id: String,
     pub title: String,
     pub status: OrchestratorStatus,
@@ -62,17 +65,16 @@ pub struct StatusView {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunState {
+    #[schemars(extend("format" = "uuid"))]
     pub id: String,
-    /// `wave` or `all`.
-    pub scope: &'static str,
-    /// `waves` or `flow`.
-    pub mode: &'static str,
-    pub started_at: String,
+    pub scope: RunScope,
+    pub mode: RunMode,
+    pub started_at: Time,
     /// Whether a process drives it. If not, running again picks it up.
     pub driven: bool,
     pub cancelling: bool,
     /// Set while a rate limit holds the run.
-    pub rate_limited_until: Option<String>,
+    pub rate_limited_until: Option<Time>,
     pub agents_now: u32,
 }
 
@@ -94,9 +96,10 @@ impl Op for GetOrchestratorStatus {
     type Out = StatusView;
 
     async fn call(self, engine: Engine) -> Result<StatusView> {
-        let story = super::story(&engine, &self.story_id)?;
+        let story = super::story(&engine, Self::EFFECT, &self.story_id)?;
         let driven = story.run.is_some() && engine.is_driven(story.id)?;
-        let mut view = StatusView::of(&story, driven, Form::of(self.detailed));
+        let form = self.detailed.map_or(Form::Whole, Form::of);
+        let mut view = StatusView::of(&story, driven, form);
         view.page(self.cursor.as_deref(), self.limit)?;
         Ok(view)
     }
@@ -143,7 +146,10 @@ impl StatusView {
             };
             self.tasks.drain(..=at);
         }
-        let limit = limit.map_or(usize::MAX, |limit| limit.max(1) as usize);
+        if limit == Some(0) {
+            return Err(Error::invalid("show the status: `limit` is 0; 1 and more are possible"));
+        }
+        let limit = limit.map_or(usize::MAX, |limit| limit as usize);
         if self.tasks.len() > limit {
             self.tasks.truncate(limit);
             self.next_cursor = self.tasks.last().map(|task| task.id.clone());
@@ -156,21 +162,15 @@ fn run_state(story: &Story, driven: bool, tasks: &[TaskView]) -> Option<RunState
     let run = story.run.as_ref()?;
     Some(RunState {
         id: run.id.to_string(),
-        scope: match run.scope {
-            crate::domain::Scope::Wave => "wave",
-            crate::domain::Scope::All => "all",
-        },
-        mode: match run.mode {
-            crate::domain::Mode::Waves => "waves",
-            crate::domain::Mode::Flow => "flow",
-        },
-        started_at: run.started_at.to_string(),
+        scope: RunScope::of(run.scope),
+        mode: RunMode::of(run.mode),
+        started_at: run.started_at.into(),
         driven,
         cancelling: run.cancel.is_some(),
-        rate_limited_until: story.throttle.as_ref().map(|throttle| throttle.until.to_string()),
+        rate_limited_until: story.throttle.as_ref().map(|throttle| throttle.until.into()),
         agents_now: tasks
             .iter()
-            .filter(|task| matches!(task.phase, "working" | "resolving" | "repairing") && task.status == TaskStatus::Running)
+            .filter(|task| matches!(task.phase, Phase::Working | Phase::Resolving | Phase::Repairing) && task.status == TaskStatus::Running)
             .count() as u32,
     })
 }
@@ -204,13 +204,30 @@ pub(super) fn summary(story: &Story, tasks: &[TaskView]) -> String {
     text + "."
 }
 
+/// The run that tries again what failed.
+fn again(id: &str) -> String {
+    view::next("run_wave", &format!("storyId {id}, all true"), &format!("aura run {id} --all"))
+}
+
+/// What to do next for whoever has just looked at what a task's agent said: not the same again.
+pub(super) fn next_after_looking(story: &Story, driven: bool) -> String {
+    let next = next(story, driven);
+    if !next.starts_with("Call get_task_output") {
+        return next;
+    }
+    let again = again(&story.id.short());
+    format!("Put right what it names, or plan it otherwise in a new story (create_story); where it was chance, try again. {again}")
+}
+
 /// What a model or a person does next. Holds ids only: what agents or repositories say never gets here.
 pub(super) fn next(story: &Story, driven: bool) -> String {
     let id = story.id.short();
     let story_id = format!("storyId {id}");
     let call = |tool: &str, command: &str| view::next(tool, &story_id, &format!("aura {command} {id}"));
+    // From here on nothing is missed, however long the caller thinks.
+    let wait = || view::next("wait_for_wave", &format!("{story_id}, since {}", story.seq), &format!("aura watch {id}"));
     if story.run.is_some() {
-        return if driven { call("wait_for_wave", "watch") } else { call("run_wave", "run") };
+        return if driven { wait() } else { call("run_wave", "run") };
     }
     if story.planning || story.analyzing {
         return call("get_story", "show");
@@ -224,11 +241,11 @@ pub(super) fn next(story: &Story, driven: bool) -> String {
         (OrchestratorStatus::Failed, _) if failed.is_some() => {
             let task = failed.map(|task| task.id().to_string()).unwrap_or_default();
             let look = format!("Call get_task_output with storyId {id}, taskId {task} to see why, then try again. ");
-            look + &view::next("run_wave", &format!("{story_id}, all true"), &format!("aura run {id} --all"))
+            look + &again(&id)
         }
         (OrchestratorStatus::Decomposed | OrchestratorStatus::Failed, _) => {
             view::next("run_wave", &format!("{story_id}, all true"), &format!("aura run {id} --all"))
         }
-        (OrchestratorStatus::Running | OrchestratorStatus::WaitingForGate, _) => call("wait_for_wave", "watch"),
+        (OrchestratorStatus::Running | OrchestratorStatus::WaitingForGate, _) => wait(),
     }
 }

@@ -1,10 +1,13 @@
 //! Views shared by verbs: the seed's shapes, with more fields where they help. Times are RFC 3339 UTC.
 
-use crate::domain::{self, CheckEnd, Completion, GateReport, Published, RunOutcome, Story, Task, Verdict, Work};
+use super::time::Time;
+use super::words::{CheckKind, CheckResult, GateType, GateVerdict, How, Phase};
+use crate::domain::{self, CheckEnd, Completion, GateReport, Published, RunOutcome, Story, Task, Work};
 use crate::engine;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use super::words::TaskStatus;
 pub use crate::domain::{OrchestratorStatus, StoryStatus};
 
 /// Lengths in the concise form: twenty tasks are to fit into what a model reads at once.
@@ -14,33 +17,12 @@ const ERROR_CHARS: usize = 80;
 const OUTPUT_CHARS: usize = 700;
 const OUTSIDE_MAX: usize = 3;
 
-/// Wire value of a task's status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub enum TaskStatus {
-    Pending,
-    Running,
-    Completed,
-    Failed,
-    Skipped,
-}
-
-impl TaskStatus {
-    pub(super) fn of(task: &Task) -> TaskStatus {
-        match &task.work {
-            Work::Running { .. } | Work::Accepted { .. } => TaskStatus::Running,
-            Work::Pending { .. } if task.has_landed() => TaskStatus::Running,
-            Work::Pending { .. } => TaskStatus::Pending,
-            Work::Landed { .. } => TaskStatus::Completed,
-            Work::Failed { .. } => TaskStatus::Failed,
-            Work::Skipped { .. } => TaskStatus::Skipped,
-        }
-    }
-}
-
 /// A story.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Story")]
 pub struct StoryView {
+    #[schemars(extend("format" = "uuid"))]
     pub id: String,
     /// The part of the id that names branches and folders; accepted wherever an id is.
     pub short_id: String,
@@ -54,6 +36,7 @@ pub struct StoryView {
     /// The story's own worktree; null once removed.
     pub worktree_path: Option<String>,
     pub repository_path: String,
+    #[schemars(extend("format" = "uri"))]
     pub issue_url: Option<String>,
     pub agent: Option<String>,
     /// Commit of the story branch that holds all that has landed.
@@ -64,9 +47,10 @@ pub struct StoryView {
     /// Tasks, and how many of them have landed.
     pub step_count: usize,
     pub completed_steps: usize,
-    pub created_at: String,
-    pub updated_at: String,
-    pub completed_at: Option<String>,
+    pub created_at: Time,
+    pub updated_at: Time,
+    pub completed_at: Option<Time>,
+    #[schemars(extend("format" = "uri"))]
     pub pull_request_url: Option<String>,
     /// Why the last analysis, plan or run did not work.
     pub error: Option<String>,
@@ -75,7 +59,7 @@ pub struct StoryView {
 impl StoryView {
     pub(super) fn of(story: &Story) -> StoryView {
         let completed_at = match &story.completion {
-            Completion::Done { at, .. } => Some(at.to_string()),
+            Completion::Done { at, .. } => Some((*at).into()),
             Completion::Open | Completion::Started | Completion::Squashed { .. } | Completion::Pushed { .. } => None,
         };
         StoryView {
@@ -98,8 +82,8 @@ impl StoryView {
             max_parallelism: story.max_parallelism,
             step_count: story.tasks.len(),
             completed_steps: story.tasks.iter().filter(|task| matches!(task.work, Work::Landed { .. })).count(),
-            created_at: story.created_at.to_string(),
-            updated_at: story.updated_at.to_string(),
+            created_at: story.created_at.into(),
+            updated_at: story.updated_at.into(),
             completed_at,
             pull_request_url: story.pull_request.as_ref().map(|pull| pull.url.clone()),
             error: trouble(story),
@@ -117,17 +101,17 @@ pub(super) fn trouble(story: &Story) -> Option<String> {
     story.trouble.clone().or(run)
 }
 
-/// A task and where it stands.
+/// A task and where it stands: the seed's `StoryTask`, and more.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "StoryTask")]
 pub struct TaskView {
     pub id: String,
     pub title: String,
     pub wave: u32,
     pub depends_on: Vec<String>,
     pub status: TaskStatus,
-    /// What is going on in this status: `waiting`, `working`, `landing`, `resolving`, `repairing`, `landed`, `failed`, `skipped`.
-    pub phase: &'static str,
+    pub phase: Phase,
     pub attempts: u32,
     /// What the agent is doing now (untrusted text).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,31 +124,42 @@ pub struct TaskView {
     pub outside_claim: Vec<String>,
     /// Left out of the concise form.
     #[serde(flatten)]
+    pub seed: Option<SeedTask>,
+    /// Only in the detailed form.
+    #[serde(flatten)]
     pub detail: Option<TaskDetail>,
+}
+
+/// What else the seed's task holds: there in every form but the concise one, null where there is nothing.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SeedTask {
+    /// The agent's prompt.
+    pub description: String,
+    #[schemars(extend("format" = "uuid"))]
+    pub agent_session_id: Option<String>,
+    /// The agent's own last words (untrusted text).
+    pub output: Option<String>,
+    pub started_at: Option<Time>,
+    pub completed_at: Option<Time>,
 }
 
 /// What only the detailed form of a task holds.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskDetail {
-    /// The agent's prompt.
-    pub description: String,
     pub files: Vec<String>,
     pub agent: Option<String>,
-    pub agent_session_id: Option<String>,
     /// Commit on the story branch that holds its work.
     pub commit: Option<String>,
-    /// The agent's own last words (untrusted text).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub output: Option<String>,
-    pub started_at: Option<String>,
-    pub completed_at: Option<String>,
 }
 
 /// How much of a task a view holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Concise,
+    /// What the seed's task holds.
+    Whole,
     Detailed,
 }
 
@@ -187,28 +182,35 @@ impl TaskView {
             wave: task.planned.wave,
             depends_on: task.planned.depends_on.iter().map(ToString::to_string).collect(),
             status: TaskStatus::of(task),
-            phase: phase(task),
+            phase: Phase::of(task),
             attempts: task.attempts.len() as u32,
             activity: Some(concise(&task.activity, ACTIVITY_CHARS)).filter(|text| !text.is_empty()),
             error: error.map(|text| concise(&text, ERROR_CHARS)),
             outside_claim: task.outside_claim.iter().take(outside_max).map(|path| concise(path, TITLE_CHARS)).collect(),
+            seed: (form != Form::Concise).then(|| SeedTask::of(task)),
             detail: (form == Form::Detailed).then(|| TaskDetail::of(task)),
+        }
+    }
+}
+
+impl SeedTask {
+    fn of(task: &Task) -> SeedTask {
+        SeedTask {
+            description: task.planned.description.clone(),
+            agent_session_id: task.attempts.last().map(|attempt| attempt.session.to_string()),
+            output: task.summary().map(str::to_owned),
+            started_at: task.attempts.first().map(|attempt| attempt.started_at.into()),
+            completed_at: task.landings.last().map(|landing| landing.at.into()),
         }
     }
 }
 
 impl TaskDetail {
     fn of(task: &Task) -> TaskDetail {
-        let landed = task.landings.last();
         TaskDetail {
-            description: task.planned.description.clone(),
             files: task.planned.files.clone(),
             agent: task.planned.agent.clone(),
-            agent_session_id: task.attempts.last().map(|attempt| attempt.session.to_string()),
-            commit: landed.map(|landing| landing.commit.to_string()),
-            output: task.summary().map(str::to_owned),
-            started_at: task.attempts.first().map(|attempt| attempt.started_at.to_string()),
-            completed_at: landed.map(|landing| landing.at.to_string()),
+            commit: task.landings.last().map(|landing| landing.commit.to_string()),
         }
     }
 }
@@ -235,32 +237,14 @@ pub(super) fn next(tool: &str, args: &str, command: &str) -> String {
     format!("Call {tool} with {args} (or type: {command}).")
 }
 
-fn phase(task: &Task) -> &'static str {
-    let purpose = |purpose: &domain::Purpose, otherwise| match purpose {
-        domain::Purpose::Resolve { .. } => "resolving",
-        domain::Purpose::Repair { .. } => "repairing",
-        domain::Purpose::Work | domain::Purpose::Retry { .. } | domain::Purpose::Resume { .. } | domain::Purpose::NoChange => otherwise,
-    };
-    match &task.work {
-        Work::Pending { next } => purpose(next, "waiting"),
-        Work::Running { .. } => task.last_attempt().map_or("working", |attempt| purpose(&attempt.purpose, "working")),
-        Work::Accepted { .. } => "landing",
-        Work::Landed { .. } => "landed",
-        Work::Failed { .. } => "failed",
-        Work::Skipped { .. } => "skipped",
-    }
-}
-
 /// What the last gate found: the seed's `gateResult`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GateView {
     /// True only when checks ran and passed; null when the repository has no checks.
     pub passed: Option<bool>,
-    /// `Passed`, `Failed` or `Ungated`.
-    pub verdict: &'static str,
-    /// `build`, `test` or `full`: how far it came.
-    pub gate_type: &'static str,
+    pub verdict: GateVerdict,
+    pub gate_type: GateType,
     pub after_wave: u32,
     pub commit: String,
     pub tests_passed: Option<u32>,
@@ -274,11 +258,9 @@ pub struct GateView {
 #[serde(rename_all = "camelCase")]
 pub struct CheckView {
     pub name: String,
-    /// `build` or `test`.
-    pub kind: &'static str,
+    pub kind: CheckKind,
     pub folder: String,
-    /// `passed`, `flaky`, `failed`, `timedOut`, `missing` or `notRun`.
-    pub result: &'static str,
+    pub result: CheckResult,
     pub exit_code: Option<i32>,
     pub duration_ms: u64,
     /// The part of its output that says what failed (untrusted text); empty when it passed.
@@ -290,17 +272,9 @@ impl GateView {
         let (tests_passed, tests_failed) = report.tests();
         let failing = report.failing();
         GateView {
-            passed: match report.verdict {
-                Verdict::Passed => Some(true),
-                Verdict::Failed => Some(false),
-                Verdict::Ungated => None,
-            },
-            verdict: match report.verdict {
-                Verdict::Passed => "Passed",
-                Verdict::Failed => "Failed",
-                Verdict::Ungated => "Ungated",
-            },
-            gate_type: failing.map_or("full", |check| kind(check.kind)),
+            passed: GateVerdict::of(report.verdict).passed(),
+            verdict: GateVerdict::of(report.verdict),
+            gate_type: GateType::of(failing.map(|check| check.kind)),
             after_wave: wave,
             commit: report.commit.to_string(),
             tests_passed,
@@ -311,30 +285,16 @@ impl GateView {
     }
 }
 
-fn kind(kind: domain::CheckKind) -> &'static str {
-    match kind {
-        domain::CheckKind::Build => "build",
-        domain::CheckKind::Test => "test",
-    }
-}
-
 fn check_view(check: &domain::CheckReport, form: Form) -> CheckView {
-    let (result, exit_code) = match &check.end {
-        CheckEnd::Passed => ("passed", Some(0)),
-        CheckEnd::Flaky => ("flaky", Some(0)),
-        CheckEnd::Failed { exit_code } => ("failed", *exit_code),
-        CheckEnd::TimedOut { .. } => ("timedOut", None),
-        CheckEnd::Missing { .. } => ("missing", None),
-        CheckEnd::NotRun => ("notRun", None),
-    };
+    let (result, exit_code) = CheckResult::of(&check.end);
     let output = match form {
         _ if check.end.is_good() => String::new(),
-        Form::Concise => end_of(&check.output, OUTPUT_CHARS),
+        Form::Concise | Form::Whole => end_of(&check.output, OUTPUT_CHARS),
         Form::Detailed => check.output.clone(),
     };
     CheckView {
         name: check.name.clone(),
-        kind: kind(check.kind),
+        kind: CheckKind::of(check.kind),
         folder: check.folder.clone(),
         result,
         exit_code,
@@ -385,8 +345,7 @@ impl UsageView {
 #[serde(rename_all = "camelCase")]
 pub struct PublishView {
     pub commit: String,
-    /// `branch`, `merged`, `pushed` or `pullRequest`.
-    pub how: &'static str,
+    pub how: How,
     /// The branch that holds the commit now.
     pub branch: String,
     pub remote: Option<String>,
@@ -398,10 +357,10 @@ impl PublishView {
     pub(super) fn of(story: &Story) -> Option<PublishView> {
         let Completion::Done { commit, how, .. } = &story.completion else { return None };
         let (how, branch, remote) = match how {
-            Published::Branch { branch } => ("branch", branch.clone(), None),
-            Published::Merged { into } => ("merged", into.clone(), None),
-            Published::Pushed { remote, branch } => ("pushed", branch.clone(), Some(remote.clone())),
-            Published::PullRequest { remote, branch, .. } => ("pullRequest", branch.clone(), Some(remote.clone())),
+            Published::Branch { branch } => (How::Branch, branch.clone(), None),
+            Published::Merged { into } => (How::Merged, into.clone(), None),
+            Published::Pushed { remote, branch } => (How::Pushed, branch.clone(), Some(remote.clone())),
+            Published::PullRequest { remote, branch, .. } => (How::PullRequest, branch.clone(), Some(remote.clone())),
         };
         Some(PublishView { commit: commit.to_string(), how, branch, remote, merge_command: engine::merge_hint(story) })
     }

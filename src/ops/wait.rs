@@ -1,5 +1,6 @@
 use super::run::{self, RunWave, TaskBrief};
 use super::view::{Form, GateView, OrchestratorStatus, TaskStatus, cut};
+use super::words::{Outcome, StopWord};
 use super::{Effect, Engine, Op, Result, RunView, Toolset};
 use crate::domain::{Event, Recorded, Story};
 use crate::error::Error;
@@ -48,7 +49,9 @@ pub struct WaitForWave {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitView {
+    #[schemars(extend("format" = "uuid"))]
     pub story_id: String,
+    #[schemars(extend("format" = "uuid"))]
     pub run_id: Option<String>,
     /// The run has not ended yet: wait again.
     pub is_running: bool,
@@ -68,10 +71,10 @@ pub struct WaitView {
     pub gate_result: Option<GateView>,
     /// Why the run did not end well.
     pub error: Option<String>,
-    /// `finished`, `failed`, `cancelled` or `stopped`; null while it runs.
-    pub outcome: Option<&'static str>,
-    /// Why it was stopped: `needsLogin`, `quota`, `policy`, `unavailable` or `environment`.
-    pub stop_reason: Option<&'static str>,
+    /// How it ended; null while it runs.
+    pub outcome: Option<Outcome>,
+    /// Why it was stopped.
+    pub stop_reason: Option<StopWord>,
     pub summary: String,
     pub next: String,
     /// Position in the event log; give it as `since` to miss nothing.
@@ -92,7 +95,7 @@ impl Op for WaitForWave {
         if seconds > WAIT_SECONDS_MAX {
             return Err(Error::invalid(format!("wait: `waitSeconds` is {seconds}; 0 to {WAIT_SECONDS_MAX} are possible")));
         }
-        let story = super::story(&engine, &self.story_id)?;
+        let story = super::story(&engine, Self::EFFECT, &self.story_id)?;
         let since = self.since.unwrap_or(story.seq).clamp(0, story.seq);
         let deadline = Instant::now() + Duration::from_secs(seconds);
         let driven = wait(&engine, &story, since, deadline, self.until_end).await?;

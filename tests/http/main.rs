@@ -13,7 +13,9 @@ mod guard;
 #[path = "../mcp/host.rs"]
 #[allow(dead_code)] // Shared with the tests of the MCP door.
 mod host;
+mod lenient;
 mod live;
+mod openapi;
 #[cfg(unix)]
 #[path = "../support/packages.rs"]
 #[allow(dead_code)] // Each test program uses its part.

@@ -73,6 +73,17 @@ impl Server {
         Server { child, address, link, token }
     }
 
+    /// What a server that a script starts says of itself.
+    pub fn announced(cli: &Cli) -> Value {
+        let mut command = cli.aura(&["serve", "--listen", "127.0.0.1:0", "--json"]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let document = serde_json::Deserializer::from_reader(BufReader::new(stdout)).into_iter::<Value>().next().unwrap().unwrap();
+        let _ = child.kill();
+        let _ = child.wait();
+        document
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -30,7 +30,7 @@ fn wrong_arguments_are_refused_by_name_with_what_is_allowed() {
             ("get_story", json!({ "story": "x" }), &["`story`", "`storyId`"]),
             ("get_story", json!({}), &["`storyId`"]),
             ("run_wave", json!({ "storyId": id, "maxParallelism": 0 }), &["1 to 256"]),
-            ("run_wave", json!({ "storyId": id, "maxParallelism": "4" }), &["`maxParallelism`", "number"]),
+            ("run_wave", json!({ "storyId": id, "maxParallelism": "four" }), &["`maxParallelism`", "number"]),
             ("run_wave", json!({ "storyId": id, "mode": "both" }), &["`mode`", "`flow`", "`waves`"]),
             ("run_wave", json!({ "storyId": id, "waitSeconds": 1 }), &["`waitSeconds`", "wait_for_wave"]),
             ("wait_for_wave", json!({ "storyId": id, "waitSeconds": 3601 }), &["`waitSeconds`", "0 to 3600"]),

@@ -13,3 +13,4 @@ mod http;
 mod long;
 mod reading;
 mod tools;
+mod which;

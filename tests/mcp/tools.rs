@@ -98,6 +98,33 @@ fn a_tool_says_when_to_call_it_and_what_it_may_do() {
     }
 }
 
+/// As strict modes of models want it (OpenAI's, by the way of Microsoft.Extensions.AI): they demand every field and look nowhere else.
+#[test]
+fn the_schemas_of_arguments_pass_strict_modes() {
+    fn look(schema: &Value, path: &str) {
+        assert!(schema.get("$ref").is_none() && schema.get("$defs").is_none(), "{path} points elsewhere");
+        if let Some(fields) = schema["properties"].as_object() {
+            assert_eq!(schema["additionalProperties"], false, "{path}");
+            for (name, inner) in fields {
+                let needed = schema["required"].as_array().is_some_and(|names| names.contains(&json!(name)));
+                let nullable = inner["type"].as_array().is_some_and(|kinds| kinds.contains(&json!("null")));
+                assert_eq!(nullable, !needed, "{path}.{name}: what may be left out may be null: {inner}");
+                if let Some(words) = inner["enum"].as_array() {
+                    assert_eq!(words.contains(&Value::Null), nullable, "{path}.{name}");
+                }
+                look(inner, &format!("{path}.{name}"));
+            }
+        }
+        if let Some(items) = schema.get("items") {
+            look(items, &format!("{path}[]"));
+        }
+    }
+    let cli = Cli::new();
+    for tool in Host::new(&cli, LEGACY, "tests").ask("tools/list", json!({}))["tools"].as_array().unwrap() {
+        look(&tool["inputSchema"], tool["name"].as_str().unwrap());
+    }
+}
+
 #[test]
 fn what_is_left_out_at_the_start_is_neither_listed_nor_called() {
     let cli = Cli::new();

@@ -55,7 +55,7 @@ const NOT_WRAPPED: [&str; 1] = ["wait_for_wave"];
 /// Types of objects, and where the program describes them: the answer of a tool, or a definition in it.
 const TYPES: [(&str, &str, Option<&str>); 14] = [
     ("Aura.Story", "create_story", None),
-    ("Aura.Task", "decompose_story", Some("TaskView")),
+    ("Aura.Task", "decompose_story", Some("StoryTask")),
     ("Aura.TaskBrief", "run_wave", Some("TaskBrief")),
     ("Aura.Plan", "decompose_story", None),
     ("Aura.Analysis", "analyze_story", None),
@@ -67,7 +67,7 @@ const TYPES: [(&str, &str, Option<&str>); 14] = [
     ("Aura.Cancellation", "cancel_run", None),
     ("Aura.Gate", "run_wave", Some("GateView")),
     ("Aura.Check", "run_wave", Some("CheckView")),
-    ("Aura.Attempt", "get_task_output", Some("Attempt")),
+    ("Aura.Attempt", "get_task_output", Some("TaskAttempt")),
 ];
 /// What no schema describes: events and `aura doctor --json`. Tests drive both.
 const UNDESCRIBED: [(&str, &[&str]); 4] = [

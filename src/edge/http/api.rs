@@ -22,6 +22,9 @@ use std::time::Duration;
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Longest time for a body to come.
 const BODY_TIME: Duration = Duration::from_secs(30);
+/// How long a call waits that joins a run, and when to ask what has become of one.
+const JOINED: Duration = Duration::from_secs(1);
+const AGAIN_SECONDS: &str = "2";
 /// Stands for `waitSeconds` in the query of a run, as short as people type it.
 const WAIT: &str = "wait";
 
@@ -32,8 +35,6 @@ struct Place {
     /// None: by its name, with the contract of `aura call`.
     route: Option<&'static Route>,
     prefix: &'static str,
-    /// Its fields and what they hold, for the texts of a query.
-    input: Value,
 }
 
 /// Every verb under every prefix, and by its name.
@@ -46,9 +47,8 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
             Method::Post => MethodFilter::POST,
             Method::Delete => MethodFilter::DELETE,
         };
-        let input = serde_json::to_value((verb.input)()).unwrap_or_default();
         for prefix in PREFIXES {
-            let place = Arc::new(Place { shared: shared.clone(), verb, route: Some(route), prefix, input: input.clone() });
+            let place = Arc::new(Place { shared: shared.clone(), verb, route: Some(route), prefix });
             router = router.route(&format!("{prefix}{}", route.path), on(filter, move |request: Request| answer(place, request)));
         }
     }
@@ -61,8 +61,7 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Waiting {
-    #[serde(default)]
-    wait: u64,
+    wait: Option<String>,
 }
 
 /// What a run has come to, for those who started it and went on.
@@ -74,9 +73,12 @@ async fn result(
 ) -> Response {
     let asked = || -> Result<(String, String, u64)> {
         let Path((story, run)) = path.map_err(|_| Error::invalid("show a run: the path is not UTF-8"))?;
-        let Query(Waiting { wait }) = query.map_err(|error| {
-            Error::invalid(format!("show a run: {}", error.body_text())).hint("`wait` is possible: seconds to wait for its end")
-        })?;
+        let hint = "`wait` is possible: seconds to wait for its end";
+        let Query(Waiting { wait }) = query.map_err(|error| Error::invalid(format!("show a run: {}", error.body_text())).hint(hint))?;
+        let wait = match wait.as_deref().map(str::trim) {
+            None | Some("") => 0,
+            Some(text) => text.parse::<u64>().map_err(|_| Error::invalid("show a run: `wait` is no whole number from 0").hint(hint))?,
+        };
         if wait > ops::WAIT_SECONDS_MAX {
             return Err(Error::invalid(format!("show a run: `wait` is {wait}; 0 to {} are possible", ops::WAIT_SECONDS_MAX)));
         }
@@ -96,7 +98,7 @@ async fn result(
 async fn by_name(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let name = request.uri().path().rsplit('/').next().unwrap_or_default();
     match ops::find(name) {
-        Ok(verb) => answer(Arc::new(Place { shared, verb, route: None, prefix: "", input: Value::Null }), request).await,
+        Ok(verb) => answer(Arc::new(Place { shared, verb, route: None, prefix: "" }), request).await,
         Err(error) => problem::problem(&error),
     }
 }
@@ -134,6 +136,8 @@ async fn exchange(place: &Arc<Place>, request: Request) -> Result<Response, Refu
     if parts.method == axum::http::Method::POST {
         args = read_body(&parts.headers, body, place).await?;
     }
+    // What stands in two places is compared in one form.
+    args = ops::fit(place.verb, args);
     add_query(&mut args, place, query)?;
     if place.route.is_some() {
         for (name, text) in &path {
@@ -144,6 +148,7 @@ async fn exchange(place: &Arc<Place>, request: Request) -> Result<Response, Refu
             args.insert(name.to_owned(), text.into());
         }
     }
+    let args = ops::fit(place.verb, args);
     let key = match parts.headers.get("idempotency-key") {
         Some(key) if !place.verb.effect.read_only && parts.method == axum::http::Method::POST => {
             Some(key.to_str().map_err(|_| Error::invalid("`Idempotency-Key` is not ASCII"))?.to_owned())
@@ -155,7 +160,8 @@ async fn exchange(place: &Arc<Place>, request: Request) -> Result<Response, Refu
     }
     match key {
         None => {
-            let answer = call(place, args).await?;
+            let answer = call(place, args.clone()).await?;
+            let answer = pause(place, &args, answer).await;
             let mut response = respond(place, &parts.headers, &answer);
             if let Some(next) = next_page(place, parts.uri.query(), &answer) {
                 response.headers_mut().insert(header::LINK, next);
@@ -185,6 +191,24 @@ async fn call(place: &Place, args: Map<String, Value>) -> Result<Answer> {
         shared.statuses.forget();
     }
     answer
+}
+
+/// A run that goes on already is answered a little later: a loop that asks until the story is complete asks once a second.
+async fn pause(place: &Place, args: &Map<String, Value>, answer: Answer) -> Answer {
+    let joined = place.verb.name == "run_wave" && answer.value["isRunning"] == true && answer.value["started"] == false;
+    let (Some(story), Some(run)) = (answer.value["storyId"].as_str(), answer.value["runId"].as_str()) else { return answer };
+    if !joined || place.route.is_none() || args.contains_key("waitSeconds") {
+        return answer;
+    }
+    let shared = &place.shared;
+    match shared.calls.result(shared.engine.clone(), story.to_owned(), run.to_owned(), JOINED).await {
+        Ok(mut later) => {
+            later.value["started"] = false.into();
+            later
+        }
+        // What was said already holds.
+        Err(_) => answer,
+    }
 }
 
 /// The first with a key does it, to the end even if it goes away; the others hear what came of it.
@@ -225,15 +249,17 @@ async fn read_body(headers: &HeaderMap, body: Body, place: &Place) -> Result<Map
         Ok(Err(_)) => return Err(refuse(format!("the body is longer than {BODY_BYTES_MAX} bytes, or broke off"), 413)),
         Err(_) => return Err(refuse(format!("the body did not come within {} s", BODY_TIME.as_secs()), 408)),
     };
+    // Programs on Windows put a mark in front.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Map::new());
     }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/json") {
+    if !is_json(kind) {
         return Err(refuse("the body's `Content-Type` is not `application/json`".into(), 415));
     }
-    match serde_json::from_slice(&bytes) {
+    match serde_json::from_slice(bytes) {
         Ok(Value::Object(fields)) => Ok(fields),
         // The words of every door.
         Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
@@ -245,7 +271,12 @@ async fn read_body(headers: &HeaderMap, body: Body, place: &Place) -> Result<Map
     }
 }
 
-/// The texts of a query as what the verb's fields hold. What does not fit stays a text: the verb refuses it by name.
+fn is_json(kind: &str) -> bool {
+    let kind = kind.to_ascii_lowercase();
+    ["application/json", "text/json"].contains(&kind.as_str()) || kind.starts_with("application/") && kind.ends_with("+json")
+}
+
+/// The texts of a query, for the verb to read or to refuse by name.
 fn add_query(args: &mut Map<String, Value>, place: &Place, query: Vec<(String, String)>) -> Result<()> {
     let is_post = place.route.is_none_or(|route| route.method == Method::Post);
     for (name, text) in query {
@@ -254,14 +285,10 @@ fn add_query(args: &mut Map<String, Value>, place: &Place, query: Vec<(String, S
             let shown: String = name.chars().take(60).collect();
             return Err(Error::invalid(format!("call `{}`: `{}` belongs into the body", place.verb.name, shown.escape_debug())));
         }
-        let kind = &place.input["properties"][&name]["type"];
-        let holds = |wanted: &str| kind == wanted || kind.as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == wanted));
-        let value = match text.as_str() {
-            "true" if holds("boolean") => true.into(),
-            "false" if holds("boolean") => false.into(),
-            text if holds("integer") => text.parse::<i64>().map_or_else(|_| text.into(), Value::from),
-            text => text.into(),
-        };
+        let value = Value::String(text);
+        let alone = ops::fit(place.verb, Map::from_iter([(name.clone(), value.clone())]));
+        // Nothing is no answer to what the body says.
+        let Some((name, value)) = alone.into_iter().next() else { continue };
         if args.insert(name.clone(), value.clone()).is_some_and(|given| given != value) {
             let shown: String = name.chars().take(60).collect();
             return Err(Error::invalid(format!("call `{}`: `{}` is given twice", place.verb.name, shown.escape_debug())));
@@ -286,6 +313,7 @@ fn respond(place: &Place, asked: &HeaderMap, answer: &Answer) -> Response {
             if let Ok(link) = HeaderValue::from_str(&format!("<{story}/events?since={since}&untilEnd=true>; rel=\"monitor\"")) {
                 headers.insert(header::LINK, link);
             }
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(AGAIN_SECONDS));
             StatusCode::ACCEPTED
         }
         (_, Some(route)) if route.method == Method::Get => return tagged(asked, headers, text),

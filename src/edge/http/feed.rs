@@ -33,6 +33,7 @@ struct Ring {
 /// An event as streams send it.
 pub(super) struct Item {
     pub seq: i64,
+    pub kind: String,
     pub story: String,
     pub json: String,
     pub ends_run: bool,
@@ -40,7 +41,13 @@ pub(super) struct Item {
 
 impl From<&EventView> for Item {
     fn from(event: &EventView) -> Item {
-        Item { seq: event.seq, story: event.story_id.clone(), json: event.value.to_string(), ends_run: event.ends_run }
+        Item {
+            seq: event.seq,
+            kind: event.kind.clone(),
+            story: event.story_id.clone(),
+            json: event.value.to_string(),
+            ends_run: event.ends_run,
+        }
     }
 }
 

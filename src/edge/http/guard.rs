@@ -72,6 +72,11 @@ impl Guard {
         })
     }
 
+    /// Where the server is asked, without a path.
+    pub(super) fn origin(&self) -> &str {
+        &self.base
+    }
+
     /// A link that opens the board once.
     pub(super) fn link(&self) -> String {
         let ticket = crate::engine::ticket();
@@ -185,6 +190,7 @@ pub(super) async fn check(State(shared): State<Arc<Shared>>, request: Request, n
         headers.entry(*name).or_insert(HeaderValue::from_static(value));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(HeaderName::from_static("keep-alive"), HeaderValue::from_static(super::server::KEEP_ALIVE));
     response
 }
 

@@ -7,20 +7,24 @@ mod api;
 mod cache;
 mod calls;
 pub(super) mod client;
+mod described;
 mod events;
 mod feed;
 mod guard;
+mod health;
 mod openapi;
 mod problem;
 mod replies;
 mod routes;
 mod server;
 
+use crate::edge::cli::{self, Format};
 use crate::edge::term;
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
 use axum::Router;
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -80,7 +84,7 @@ struct Shared {
 }
 
 /// Serves until interrupted.
-pub(super) async fn serve(engine: Engine, args: &ArgMatches) -> Result<u8> {
+pub(super) async fn serve(engine: Engine, args: &ArgMatches, format: Format) -> Result<u8> {
     log();
     let text = args.get_one::<String>("listen").map_or(ADDRESS, String::as_str);
     let doing = |what: &str| format!("serve on {}: {what}", text.escape_debug());
@@ -102,13 +106,26 @@ pub(super) async fn serve(engine: Engine, args: &ArgMatches) -> Result<u8> {
     let home = engine.environment().home.clone();
     let guard = guard::Guard::new(&home, bound, &names)?;
     let link = guard.link();
+    let origin = guard.origin().to_owned();
     let statuses = Arc::new(cache::Cache::default());
     let feed = feed::Feed::start(&engine, statuses.clone())?;
     let streams = Arc::new(tokio::sync::Semaphore::new(events::STREAMS_MAX));
     let shared =
         Arc::new(Shared { engine, guard, calls: calls::Calls::new(), replies: replies::Replies::default(), statuses, feed, streams });
     let token = home.join(TOKEN_FILE);
-    term::err(&format!("Aura: http://{bound}\nBoard, opens once: {link}\nThe token is in {}.\n", token.display()));
+    match format {
+        Format::Text => term::err(&format!("Aura: http://{bound}\nBoard, opens once: {link}\nThe token is in {}.\n", token.display())),
+        Format::Json => term::out(&cli::pretty(&json!({
+            "url": origin,
+            "address": bound.to_string(),
+            "boardUrl": link,
+            "tokenFile": token.to_string_lossy(),
+            "openapiUrl": format!("{origin}/openapi.json"),
+            "healthUrl": format!("{origin}{}", health::PATH),
+            "summary": format!("Serving at {origin}."),
+            "next": "Send the content of tokenFile as `Authorization: Bearer …`; boardUrl opens the board once."
+        }))),
+    }
     if !bound.ip().is_loopback() {
         term::err("Others can reach this address, and nothing is encrypted: whoever reads the traffic has the token.\n");
     }
@@ -125,7 +142,7 @@ fn router(shared: Arc<Shared>) -> Router {
     let api = api::router(&shared)
         .merge(events::router(&shared))
         .route_layer(axum::middleware::from_fn_with_state(shared.clone(), guard::require_token));
-    let open = openapi::router().merge(guard::router(&shared)).merge(crate::edge::web::router());
+    let open = openapi::router().merge(health::router()).merge(guard::router(&shared)).merge(crate::edge::web::router());
     api.merge(open)
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)

@@ -88,7 +88,7 @@ impl Door {
 
     async fn answer(&self, request: CallToolRequestParams, context: &RequestContext<RoleServer>) -> Result<ops::Answer, Error> {
         let verb = self.shared.offer.find(&request.name)?;
-        let mut args = request.arguments.unwrap_or_default();
+        let mut args = ops::fit(verb, request.arguments.unwrap_or_default());
         let patience = patience(context);
         tools::complete(verb, &mut args, patience)?;
         let listener = context.meta.get_progress_token().map(|token| Listener { peer: context.peer.clone(), token });

@@ -57,10 +57,10 @@ pub(super) async fn serve(environment: Environment, args: &ArgMatches) -> Result
         toolsets: args.get_many::<String>("toolset").unwrap_or_default().cloned().collect(),
     };
     let guard = if args.get_flag("no-token") { http::Guard::Open } else { http::Guard::token(&environment.home) };
-    let shared = Arc::new(door::Shared::new(environment, offer));
     match args.get_one::<String>("http") {
-        Some(address) => http::serve(shared, address, guard).await,
-        None => stdio(shared).await,
+        Some(address) => http::serve(Arc::new(door::Shared::new(environment, offer)), address, guard).await,
+        // A host starts it where it works.
+        None => stdio(Arc::new(door::Shared::new(crate::edge::cli::placed(environment), offer))).await,
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 const DEFAULTS: &[(&str, &str, Fill, &str)] = &[
     ("list_stories", "limit", Fill::Count(20), "Most stories to show (default 20)."),
     ("get_orchestrator_status", "limit", Fill::Count(20), "Most tasks to show (default 20)."),
+    ("get_orchestrator_status", "detailed", Fill::No, "Also prompts, times, sessions, last words (default false)."),
     ("get_story", "detailed", Fill::No, "Also whole prompts and all facts (default false)."),
     ("decompose_story", "detailed", Fill::No, "Answer with whole prompts (default false)."),
     (
@@ -26,6 +27,26 @@ const TERSE: &[(&str, &str, &str)] = &[
     ("", "storyId", "Id, or its start, or `latest`."),
     ("", "taskId", "For example `task-3`."),
     ("create_story", "repositoryPath", "Path of the git repository, or of a folder in it."),
+    ("create_story", "description", "Details. Headings or a list become tasks with the `outline` planner."),
+    ("create_story", "base", "Branch or commit to start from."),
+    ("create_story", "branch", "Name of the story branch."),
+    ("create_story", "agent", "Agent of aura.toml that runs its tasks."),
+    ("create_story", "planner", "`copilot`, `openai`, `outline` or one of aura.toml."),
+    ("list_stories", "repositoryPath", ""),
+    ("analyze_story", "factsOnly", "Ask no model."),
+    ("decompose_story", "planner", "`copilot`, `openai`, `outline` or one of aura.toml."),
+    ("run_wave", "all", "Not only the next wave."),
+    ("run_wave", "mode", "`flow` (default with `all`): a task starts when its dependencies have landed; `waves`: a gate after each."),
+    ("wait_for_wave", "since", "`seq` of the last answer; default: from now on."),
+    ("wait_for_wave", "untilEnd", "Wait for the end of the run."),
+    ("get_task_output", "maxBytes", "Of transcript and diff; the end is kept (default 32768)."),
+    ("complete_story", "remote", "Remote to push to."),
+    ("complete_story", "keepCommits", "Do not squash the landings."),
+    ("complete_story", "createPullRequest", "Default: where the remote is on GitHub."),
+    ("complete_story", "baseBranch", "Branch it is for."),
+    ("complete_story", "prRepository", "`owner/name` that it is for."),
+    ("complete_story", "draft", "Default: true."),
+    ("complete_story", "reviewers", "People, or `organisation/team`."),
     ("list_stories", "status", ""),
     ("list_stories", "cursor", ""),
     ("get_orchestrator_status", "cursor", "`nextCursor` of the last answer."),
@@ -123,7 +144,7 @@ fn tool(verb: &Verb) -> Tool {
     let about = input.get("description").and_then(Value::as_str).unwrap_or_default().replace('\n', " ");
     slim(&mut input);
     slim(&mut output);
-    without_null(&mut input);
+    strict(&mut input);
     match verb.name {
         "run_wave" => {
             input.get_mut("properties").and_then(Value::as_object_mut).and_then(|fields| fields.shift_remove("waitSeconds"));
@@ -131,6 +152,7 @@ fn tool(verb: &Verb) -> Tool {
         // There is no current folder here.
         "create_story" => {
             input["required"] = json!(["repositoryPath"]);
+            input["properties"]["repositoryPath"]["type"] = "string".into();
         }
         _ => {}
     }
@@ -191,22 +213,35 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// What may be left out need not be said to be `null` too, nor that it is nothing then.
-fn without_null(schema: &mut Value) {
+/// Brings the arguments to what strict modes of models read: every field may be demanded, because what may be left out may be null;
+/// nothing stands elsewhere. That nothing is nothing then need not be said.
+fn strict(schema: &mut Value) {
+    let defs = schema.as_object_mut().and_then(|map| map.shift_remove("$defs")).unwrap_or_default();
+    strict_at(schema, &defs);
+}
+
+fn strict_at(schema: &mut Value, defs: &Value) {
+    if let Some(name) = schema.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix("#/$defs/")) {
+        *schema = defs[name].clone();
+        if let Some(map) = schema.as_object_mut() {
+            map.shift_remove("description");
+        }
+    }
     match schema {
         Value::Object(map) => {
+            map.retain(|key, value| key != "minimum" || *value != json!(0));
             map.retain(|key, value| key != "default" || !(value.is_null() || *value == json!(false) || *value == json!([])));
-            for key in ["type", "enum"] {
-                let Some(Value::Array(values)) = map.get_mut(key) else { continue };
-                values.retain(|value| !value.is_null() && value != "null");
-                if let ("type", [one]) = (key, values.as_slice()) {
-                    let one = one.clone();
-                    map.insert(key.to_owned(), one);
+            let required = map.get("required").cloned().unwrap_or_default();
+            let needed = |name: &str| required.as_array().is_some_and(|names| names.iter().any(|needed| needed == name));
+            for (name, inner) in map.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+                let kind = inner.get("type").and_then(Value::as_str).map(str::to_owned);
+                if let Some(kind) = kind.filter(|_| !needed(name)) {
+                    inner["type"] = json!([kind, "null"]);
                 }
             }
-            map.values_mut().for_each(without_null);
+            map.values_mut().for_each(|inner| strict_at(inner, defs));
         }
-        Value::Array(items) => items.iter_mut().for_each(without_null),
+        Value::Array(items) => items.iter_mut().for_each(|inner| strict_at(inner, defs)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

@@ -1,4 +1,6 @@
 // Asks the API, and follows the log.
+import { followAlone } from './alone.js';
+
 const PREFIX = '/api/stories';
 /** A story's history is whole when its last event has come; should none come for so long, it is taken as it is. */
 const SILENCE_MS = 4000;
@@ -77,31 +79,26 @@ export async function history(id, since, last, each, signal) {
   stop.abort();
 }
 
-/**
- * Follows every story from now on, for ever: one connection for the page. `told` gets `live`, or `lost`. A gap is for the reader
- * to close: it is told `live` again.
- */
+/** Follows every story, with the stream that all tabs share. `told` gets `live`, `lost`, or `silent` with seconds. */
 export function follow(each, told) {
-  let last = -1;
-  let source = null;
-  let timer = 0;
-  const open = () => {
-    source = new EventSource(`${PREFIX}/events?since=${last}`);
-    source.onopen = () => told('live');
-    source.onmessage = (message) => {
-      const seq = Number(message.lastEventId);
-      if (seq <= last) return;
-      last = seq;
-      each(JSON.parse(message.data));
-    };
-    source.onerror = () => {
-      told('lost');
-      if (source.readyState === EventSource.CLOSED) timer = setTimeout(open, 1500);
-    };
+  if (typeof SharedWorker === 'undefined') return followAlone(each, told);
+  const worker = new SharedWorker('/board/stream.js', { type: 'module', name: 'aura-stream' });
+  worker.port.onmessage = ({ data }) => {
+    if (data.event) each(data.event);
+    else told(data.how, data.seconds);
   };
-  open();
+  // Its file could not be had: the server is away, or this browser is logged out.
+  worker.onerror = () => told('lost');
+  worker.port.start();
+  const leave = () => worker.port.postMessage('bye');
+  addEventListener('pagehide', leave);
+  // A page that is taken out of the cache has been away.
+  addEventListener('pageshow', (event) => {
+    if (event.persisted) location.reload();
+  });
   return () => {
-    clearTimeout(timer);
-    source.close();
+    removeEventListener('pagehide', leave);
+    leave();
+    worker.port.close();
   };
 }

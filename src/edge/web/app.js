@@ -6,7 +6,7 @@ import { h, put, say, show } from './dom.js';
 import { List } from './list.js';
 import { StoryView } from './story.js';
 import { TaskPanel } from './task.js';
-import { changed, choose, loadStories, loadStory, onChange, onEvent, state } from './store.js';
+import { changed, choose, loadStories, loadStory, onChange, onEvent, retry, state } from './store.js';
 
 const $ = (id) => document.getElementById(id);
 const KEYS = [
@@ -18,6 +18,8 @@ const KEYS = [
   ['?', 'these keys'],
 ];
 const CONNECTION = { live: 'Live', lost: 'Reconnecting…', refused: 'Not logged in' };
+const connectionWords = () =>
+  state.connection === 'silent' ? `No answer for ${state.silence} s` : (CONNECTION[state.connection] ?? 'Connecting…');
 
 const go = (task) => {
   location.hash = task ? `#/${state.storyId}/${encodeURIComponent(task)}` : `#/${state.storyId}`;
@@ -43,8 +45,10 @@ function makeWelcome() {
   const text = h('p', null);
   const code = h('pre', { tabindex: 0 });
   const button = h('button', { type: 'button', class: 'primary', onclick: () => newStory() }, 'Create a story');
+  const again = h('button', { type: 'button', onclick: retry }, 'Try again');
   return {
-    node: h('div', { class: 'welcome' }, h('a', { class: 'back', href: '#/' }, '← Stories'), title, text, code, button),
+    node: h('div', { class: 'welcome' }, h('a', { class: 'back', href: '#/' }, '← Stories'), title, text, code, button, again),
+    again,
     title,
     text,
     code,
@@ -75,7 +79,7 @@ function welcomeWords() {
 
 function draw() {
   put($('connection'), { 'data-state': state.connection || null });
-  say($('connection'), CONNECTION[state.connection] ?? 'Connecting…');
+  say($('connection'), connectionWords());
   list.update(state);
   const isStory = Boolean(state.storyId && state.status && state.connection !== 'refused');
   show(view.node, isStory);
@@ -95,6 +99,7 @@ function drawWelcome() {
   say(welcome.code, code);
   show(welcome.code, code !== '');
   show(welcome.button, state.connection === 'live' && !state.storyId);
+  show(welcome.again, state.trouble && state.connection !== 'refused');
 }
 
 function route() {

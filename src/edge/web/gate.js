@@ -70,11 +70,12 @@ export class Gate {
     keyed(
       this.history,
       done,
-      (one) => one.key,
+      (one) => `${storyId} ${one.key} ${one.report.verdict}`,
       (one) => this.#makeChip(one, log),
       (row, one) => put(row.node, { 'aria-pressed': one === gate ? 'true' : 'false' }),
     );
-    const checks = report.checks.map((check, index) => ({ check, key: `${gate.key} ${index}` }));
+    // A row is made once: whatever it shows is part of its key, the story first of all.
+    const checks = report.checks.map((check, index) => ({ check, key: JSON.stringify([storyId, gate.key, index, check]) }));
     keyed(
       this.checks,
       checks,

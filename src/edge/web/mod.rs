@@ -22,6 +22,8 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/board/theme.js", SCRIPT, include_str!("theme.js")),
     ("/board/app.js", SCRIPT, include_str!("app.js")),
     ("/board/api.js", SCRIPT, include_str!("api.js")),
+    ("/board/alone.js", SCRIPT, include_str!("alone.js")),
+    ("/board/stream.js", SCRIPT, include_str!("stream.js")),
     ("/board/store.js", SCRIPT, include_str!("store.js")),
     ("/board/log.js", SCRIPT, include_str!("log.js")),
     ("/board/dom.js", SCRIPT, include_str!("dom.js")),

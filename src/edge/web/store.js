@@ -6,10 +6,14 @@ import { Log } from './log.js';
 const CALM_MS = 120;
 const GAP_FACTOR = 3;
 const STORIES_MAX = 500;
+/** What could not be read is asked for again after so long. */
+const RETRY_MS = 5000;
 
 export const state = {
-  /** `live`, `lost` or `refused`; empty at first. */
+  /** `live`, `lost`, `silent` or `refused`; empty at first. */
   connection: '',
+  /** For how many seconds nothing has come, while it is silent. */
+  silence: 0,
   stories: [],
   isListed: false,
   filter: '',
@@ -76,7 +80,17 @@ function troubled(error) {
   else if (error.status !== undefined) {
     state.trouble = error;
     changed();
+    // What failed once is asked for again, also when nobody presses the button.
+    clearTimeout(later);
+    later = setTimeout(retry, RETRY_MS);
   }
+}
+
+let later = 0;
+/** Reads again what is shown. */
+export function retry() {
+  loadStories();
+  loadStory();
 }
 
 let stopFollowing = null;
@@ -86,7 +100,8 @@ function refused() {
   connected('refused');
 }
 
-function connected(how) {
+function connected(how, seconds = 0) {
+  state.silence = seconds;
   // A stream that breaks off does not say why: the list does.
   if (how === 'lost' && state.connection !== 'refused') loadStories();
   if (how === 'live') {
@@ -94,7 +109,8 @@ function connected(how) {
     loadStories();
     loadStory();
   }
-  if (state.connection === how || (state.connection === 'refused' && how === 'lost')) return;
+  if (state.connection === 'refused' && how !== 'live') return;
+  if (state.connection === how && how !== 'silent') return;
   state.connection = how;
   changed();
 }
@@ -146,7 +162,7 @@ async function fetchStory() {
   const { signal } = reading;
   const path = storyPath(id);
   const [status, story] = await Promise.all([
-    read(`${path}/orchestrator-status`, { isKept: true, signal }),
+    read(`${path}/orchestrator-status?detailed=false`, { isKept: true, signal }),
     state.story ?? read(path, { isKept: true, signal }),
   ]);
   if (signal.aborted) return;

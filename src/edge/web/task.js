@@ -11,6 +11,7 @@ import { PHASES, amount, duration, elapsed, moment, number, plural } from './wor
 
 /** As much of a diff as the server gives at most. */
 const DIFF_BYTES = 16 * 1024 * 1024;
+const WHAT = { transcript: 'The transcript', task: 'The task' };
 /** How often a running agent's transcript is looked at, also when it tells nothing. */
 const LOOK_MS = 2000;
 
@@ -30,6 +31,7 @@ export class TaskPanel {
     this.time = fact(this.facts, 'Agent time', 'time');
     this.outside = fact(this.facts, 'Outside its claim', 'outside');
     this.#makeTranscript();
+    this.failure = makeFailure(() => this.#again());
     this.prompt = h('pre', { class: 'prose', tabindex: 0 });
     this.files = h('p', { class: 'legend' });
     this.diff = new Diff();
@@ -55,6 +57,7 @@ export class TaskPanel {
       h('div', { class: 'status-line' }, this.status.node, this.phase, this.retry),
       this.error,
       this.facts,
+      this.failure.node,
       this.tabs.list,
       ...this.tabs.panels,
     );
@@ -92,7 +95,13 @@ export class TaskPanel {
     show(this.status.node, task);
     show(this.retry, task && ['Failed', 'Skipped'].includes(task.status));
     show(this.error, task?.error);
-    if (!task) return;
+    // Nothing of the task that was shown before stays where there is none.
+    for (const node of [this.facts, this.tabs.list, ...this.tabs.panels]) put(node, { 'data-none': task ? null : true });
+    if (!task) {
+      say(this.phase, '');
+      this.isRunning = false;
+      return;
+    }
     this.status.draw(task.status);
     this.isRunning = task.status === 'Running';
     const running = log.running(taskId);
@@ -139,14 +148,16 @@ export class TaskPanel {
     });
     this.lines.isAtEnd = true;
     this.lines.set([]);
+    this.failures = {};
+    this.#showFailures();
     say(this.said, isThere ? 'Loading…' : '');
     say(this.prompt, '');
     this.diff.set('', '');
     keyed(this.attempts, [], () => '');
-    this.#tail = isThere ? calm(() => this.#readTail(), 250) : () => {};
-    this.#load = isThere ? calm(() => this.#read(), 250) : () => {};
+    this.#tail = isThere ? calm(() => this.#try('transcript', () => this.#readTail()), 250) : () => {};
+    this.#load = isThere ? calm(() => this.#try('task', () => this.#read()), 250) : () => {};
     if (isThere) {
-      this.#readTail().catch(() => {});
+      this.#try('transcript', () => this.#readTail());
       this.#load();
     }
   }
@@ -209,7 +220,34 @@ export class TaskPanel {
     Object.assign(this, { attempt: number === last ? null : number, transcript: new Transcript() });
     this.lines.isAtEnd = true;
     this.lines.set([]);
-    this.#readTail().catch(() => {});
+    this.#try('transcript', () => this.#readTail());
+  }
+
+  /** Reads; a failure is shown at its place until the same has been read. */
+  async #try(what, call) {
+    const { taskId, storyId } = this;
+    try {
+      await call();
+      if (taskId !== this.taskId || storyId !== this.storyId) return;
+      delete this.failures[what];
+    } catch (error) {
+      if (error.name === 'AbortError' || taskId !== this.taskId || storyId !== this.storyId) return;
+      this.failures[what] = error;
+      if (what === 'transcript') say(this.said, 'It could not be read.');
+    }
+    this.#showFailures();
+  }
+
+  #showFailures() {
+    const failed = Object.entries(this.failures);
+    show(this.failure.node, failed.length > 0);
+    const words = ([what, error]) => `${WHAT[what]} could not be read: ${error.message} ${error.hint ?? ''}`.trim();
+    say(this.failure.text, failed.map(words).join('\n'));
+  }
+
+  #again() {
+    this.#tail();
+    this.#load();
   }
 
   /** What is new of the transcript, a page at a time. */
@@ -233,6 +271,13 @@ export class TaskPanel {
       if (answer.transcript === '') return;
     }
   }
+}
+
+function makeFailure(again) {
+  const text = h('span', null);
+  const node = h('div', { class: 'failure', role: 'alert' }, text, h('button', { type: 'button', onclick: again }, 'Try again'));
+  node.hidden = true;
+  return { node, text };
 }
 
 function fact(list, name, field) {
