@@ -48,7 +48,7 @@ const IMPURE: &[&str] = &["std::fs", "std::io", "std::net", "std::thread", "toki
 
 /// Tests that sleep, each for a reason. Waiting for a condition with a long deadline is not a race.
 const MAY_SLEEP: &[(&str, &str)] = &[
-    ("tests/proc.rs", "looks every few milliseconds for what another process does; and a driver that waits to be killed"),
+    ("tests/proc/main.rs", "looks every few milliseconds for what another process does; and a driver that waits to be killed"),
     ("tests/support/world.rs", "looks again, until a deadline, for what another process does"),
     ("tests/support/script.rs", "an agent that waits, until a deadline, for a file"),
 ];

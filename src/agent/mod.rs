@@ -5,6 +5,7 @@
 mod command;
 mod copilot;
 mod copilot_events;
+pub mod guard;
 mod locate;
 mod transcript;
 

@@ -65,6 +65,7 @@ impl Asker {
         std::fs::write(&prompt_file, &launch.stdin).map_err(|e| Error::internal("write the question").because(e))?;
         let mut env = launch.env;
         env.push(("AURA_TASK".into(), "plan".into()));
+        super::guarding::forbid_pushes(&self.engine, &self.repo, &folder, &mut env)?;
         let spec = JobSpec {
             program: launch.program,
             args: launch.args,

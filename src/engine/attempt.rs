@@ -5,6 +5,7 @@
 //! ran, never an agent that nobody knows.
 
 use super::drive::{Context, Told, in_turn};
+use super::guarding::forbid_pushes;
 use super::{Places, prompt, settle};
 use crate::agent::{Agent, Brief, Reader, Signal};
 use crate::domain::{
@@ -259,6 +260,7 @@ fn launch(context: &Context, story: &Story, task: &Task, agent: &dyn Agent, laun
     let mut env = launch.env;
     env.push(("AURA_TASK".into(), task.id().to_string()));
     env.push(("AURA_STORY".into(), story.id.to_string()));
+    forbid_pushes(&context.engine, &context.repo, launching.job, &mut env)?;
     let spec = JobSpec {
         program: launch.program,
         args: launch.args,

@@ -111,14 +111,15 @@ fn end_all_but(gates: &Path, ours: &Path) -> Result<bool> {
     for occasion in folders(gates) {
         for gate in folders(&occasion) {
             for job in folders(&gate).iter().map(|folder| Job::at(folder)) {
-                if job.state()? != JobState::Running {
-                    continue;
-                }
-                if gate == ours {
-                    ours_runs = true;
-                } else {
-                    job.stop(Stop::Now)?;
-                    job.wait()?;
+                match job.state()? {
+                    JobState::NotStarted | JobState::Ended(_) => {}
+                    JobState::Running if gate == ours => ours_runs = true,
+                    JobState::Running => {
+                        job.stop(Stop::Now)?;
+                        job.wait()?;
+                    }
+                    // Its supervisor was killed; waiting for it ends what that one cannot end any more.
+                    JobState::Lost => _ = job.wait()?,
                 }
             }
         }

@@ -16,6 +16,7 @@ mod decompose;
 mod doctor;
 mod drive;
 mod gating;
+mod guarding;
 mod hosting;
 mod issue;
 mod landing;

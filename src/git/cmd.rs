@@ -1,7 +1,7 @@
 //! The one place that builds git command lines: no prompts, no hooks, no background work, and nothing of the caller's
 //! environment that would point git elsewhere.
 
-use super::{GitError, Repo, Result};
+use super::{GitError, Repo, Result, again};
 use crate::domain::Oid;
 use crate::proc::{Cmd, Exit, Output, ProcError};
 use jiff::Timestamp;
@@ -214,9 +214,9 @@ pub(super) fn run(cmd: Cmd, doing: &str) -> Result<Output> {
     Err(failed(&output, doing))
 }
 
-/// Runs a command whose exit code is an answer.
+/// Runs a command whose exit code is an answer. One that died is run again where that is right: see `again`.
 pub(super) fn try_run(cmd: Cmd) -> Result<Output> {
-    cmd.run().map_err(|source| match source {
+    again::run(&cmd).map_err(|source| match source {
         ProcError::NotFound { .. } => GitError::GitMissing { source },
         ProcError::Spawn { .. } | ProcError::Taken { .. } | ProcError::Io { .. } => {
             GitError::Failed { doing: "start git".into(), stderr: chain(&source) }

@@ -7,6 +7,9 @@
 
 mod ahead;
 mod cmd;
+
+mod again;
+
 mod settings;
 
 mod refs;
@@ -43,7 +46,7 @@ pub use diff::{Change, FileChange};
 pub use land::{Landed, Merge};
 pub use publish::{CommitRequest, RemoteUrls};
 pub use question::{Hit, LogEntry};
-pub use refs::init;
+pub use refs::{RemoteAddresses, init};
 pub use rescue::Rescue;
 pub use settings::Programs;
 pub use snapshot::{Snapshot, SnapshotRequest};

@@ -1,17 +1,27 @@
 //! Refs, and the commits they name: read and moved by libgit2 where it can, by git where it cannot. A ref moves by
 //! compare-and-swap, or says why it did not.
 
+use super::again::{self, Watch, age_mark};
 use super::cmd::{Site, failed, init_in, oid, parts, run, try_run};
-use super::{Expect, GitError, Head, Repo, Result, io, plain};
+use super::{Expect, GitError, Head, Repo, Result, plain};
 use crate::domain::Oid;
 use crate::proc::fault::{self, Step};
 use crate::proc::{Exit, Output};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
-/// How old a lock on the file that all refs share must be before it counts as left by the dead.
-const SHARED_LOCK_AGE: Duration = Duration::from_mins(1);
+/// How long a lock on the file that all refs share is waited for: a little longer than it takes to prove that it is dead.
+const PATIENCE: Duration = Duration::from_secs(70);
+
+/// A remote's addresses as the configuration has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RemoteAddresses {
+    pub fetch: Vec<String>,
+    /// Only to push to.
+    pub push: Vec<String>,
+}
 
 impl Repo {
     /// HEAD of the checkout that was asked about.
@@ -143,7 +153,13 @@ impl Repo {
             if self.moved_by_library(name, new, expect, reason) {
                 return Ok(());
             }
-            let output = self.despite_dead_locks(name, || self.try_update(name, new, expect, reason))?;
+            let is_there = || Ok(self.value_of(name)?.as_ref() == Some(new));
+            let attempt = || self.try_update(name, new, expect, reason);
+            let output = self.despite_the_dead(name, attempt, || Ok(is_there()? || self.why_not(name, expect)?.is_some()))?;
+            // A git that was killed may have done it before.
+            if matches!(output.exit, Exit::Signal(_)) && is_there()? {
+                return Ok(());
+            }
             self.moved(name, new, expect, &output)
         })
     }
@@ -199,7 +215,8 @@ impl Repo {
             Some(_) => {}
         }
         let args = ["update-ref", "--no-deref", "-d", "--", name, expect.as_str()];
-        let deletion = || self.despite_dead_locks(name, || try_run(self.git(Site::Objects).args(args)));
+        let attempt = || try_run(self.git(Site::Objects).args(args));
+        let deletion = || self.despite_the_dead(name, attempt, || Ok(self.value_of(name)?.as_ref() != Some(expect)));
         let output = fault::around(Step::RefUpdate, &format_args!("delete {name}"), deletion)?;
         if output.success() || self.value_of(name)?.is_none() {
             return Ok(());
@@ -241,28 +258,31 @@ impl Repo {
         Ok(None)
     }
 
-    /// Tries again when all that stood in the way is a lock that a killed git left. Git itself waits a second for a
-    /// lock; one that was there before and is the same afterwards belongs to nobody.
-    fn despite_dead_locks(&self, name: &str, attempt: impl Fn() -> Result<Output>) -> Result<Output> {
-        let lock = self.git_dir.join(format!("{name}.lock"));
-        let shared = self.git_dir.join("packed-refs.lock");
-        let before = (age_mark(&lock), age_mark(&shared));
-        let output = attempt()?;
-        if output.success() || before == (None, None) {
-            return Ok(output);
+    /// Tries again when a git was killed over it, or when all that stood in the way is a lock that a killed one left. Git
+    /// itself waits a second for a lock; one of Aura's own that was there before and is the same afterwards belongs to
+    /// nobody. On the file that all refs share, somebody's git may be at work for longer: it is waited for.
+    fn despite_the_dead(&self, name: &str, attempt: impl Fn() -> Result<Output>, is_settled: impl Fn() -> Result<bool>) -> Result<Output> {
+        let own = self.git_dir.join(format!("{name}.lock"));
+        let mut shared = Watch::on(self.git_dir.join(if self.has_ref_files() { "packed-refs.lock" } else { "reftable/tables.list.lock" }));
+        let (begun, mut tries) = (Instant::now(), 0);
+        loop {
+            let (own_before, shared_before) = (age_mark(&own), shared.is_there());
+            let output = attempt()?;
+            let was_killed = matches!(output.exit, Exit::Signal(_));
+            let has_met = own_before.is_some() || shared_before;
+            let has_patience = if has_met { begun.elapsed() < PATIENCE } else { tries < again::TRIES };
+            tries += 1;
+            if output.success() || !(has_met || was_killed) || !has_patience || is_settled()? {
+                return Ok(output);
+            }
+            let one_healer = self.metadata_lock()?;
+            if own_before.is_some() && age_mark(&own) == own_before {
+                again::remove_dead(&own);
+            }
+            shared.heal();
+            drop(one_healer);
+            again::pause(tries);
         }
-        let _one_healer = self.metadata_lock()?;
-        let is_dead = |path: &Path, before: Option<SystemTime>| before.is_some() && age_mark(path) == before;
-        let is_old = |since: SystemTime| since.elapsed().is_ok_and(|age| age > SHARED_LOCK_AGE);
-        if is_dead(&lock, before.0) {
-            tracing::warn!(lock = %lock.display(), "a lock that nobody holds is removed");
-            std::fs::remove_file(&lock).map_err(io(format!("remove {}", lock.display())))?;
-        }
-        if is_dead(&shared, before.1) && before.1.is_some_and(is_old) {
-            tracing::warn!(lock = %shared.display(), "a lock that nobody holds is removed");
-            std::fs::remove_file(&shared).map_err(io(format!("remove {}", shared.display())))?;
-        }
-        attempt()
     }
 
     /// A commit made of parts. The same parts give the same id.
@@ -296,6 +316,24 @@ impl Repo {
     pub fn remotes(&self) -> Result<Vec<String>> {
         let output = run(self.git(Site::Objects).arg("remote"), "list remotes")?;
         Ok(output.stdout_text().lines().map(str::to_owned).collect())
+    }
+
+    /// Every remote's name, with the addresses that the configuration gives it: to fetch from, and only to push to.
+    pub fn remote_addresses(&self) -> Result<BTreeMap<String, RemoteAddresses>> {
+        let pattern = r"^remote\..*\.(url|pushurl)$";
+        let output = try_run(self.users_git().args(["config", "--null", "--get-regexp", pattern]))?;
+        // Exit code 1: there is none.
+        if !matches!(output.exit, Exit::Code(0 | 1)) {
+            return Err(failed(&output, "list the remotes"));
+        }
+        let mut found: BTreeMap<String, RemoteAddresses> = BTreeMap::new();
+        for entry in parts(&output.stdout) {
+            let Some((key, value)) = entry.split_once('\n') else { continue };
+            let Some((name, kind)) = key.strip_prefix("remote.").and_then(|rest| rest.rsplit_once('.')) else { continue };
+            let of = found.entry(name.to_owned()).or_default();
+            if kind == "pushurl" { of.push.push(value.to_owned()) } else { of.fetch.push(value.to_owned()) }
+        }
+        Ok(found)
     }
 
     /// The checkout (the user's or a linked worktree) that has a branch checked out.
@@ -332,11 +370,6 @@ impl Repo {
         run(cmd.arg("--").arg(remote).arg(refspec), &format!("push to `{remote}`"))?;
         Ok(())
     }
-}
-
-/// What tells one lock file from the next at the same place.
-fn age_mark(path: &Path) -> Option<SystemTime> {
-    path.symlink_metadata().ok()?.modified().ok()
 }
 
 pub(super) fn ours(id: git2::Oid) -> Oid {

@@ -2,8 +2,8 @@
 //! without a word in the user's configuration. Best effort: where it does not work, the folder stays empty.
 
 use super::admin::{free_name, replace};
-use super::cmd::{Site, parts, run, try_run};
-use super::{GitError, Repo, Result, io};
+use super::cmd::{Site, failed, parts, run, try_run};
+use super::{GitError, Repo, Result, again, io};
 use crate::domain::Oid;
 use std::path::{Component, Path};
 
@@ -60,19 +60,23 @@ impl Repo {
         if target.join(".git").exists() && head.trim() == wanted.as_str() {
             return Ok(());
         }
-        // What an agent did inside is not part of any snapshot, so it is kept.
-        for old in [target, git_dir].into_iter().filter(|old| std::fs::read_dir(old).is_ok_and(|mut inside| inside.next().is_some())) {
-            let aside = free_name(git_dir, "old");
-            std::fs::create_dir_all(git_dir.parent().unwrap_or(git_dir)).map_err(io("make room for a submodule"))?;
-            replace(old, &aside, || format!("move {} aside", old.display()))?;
-        }
         let doing = format!("fill the submodule {}", target.display());
         let parent = git_dir.parent().unwrap_or(git_dir);
         std::fs::create_dir_all(parent).map_err(io(format!("create {}", parent.display())))?;
         let mut separate = std::ffi::OsString::from("--separate-git-dir=");
         separate.push(git_dir);
         let clone = self.git(Site::Elsewhere(parent)).args(["clone", "--quiet", "--local", "--no-checkout", "--template="]).arg(separate);
-        run(clone.arg("--").arg(&self.git_dir).arg(target), &doing)?;
+        let clone = clone.arg("--").arg(&self.git_dir).arg(target);
+        let cloned = again::despite_kills(|| {
+            // What an agent did inside is not part of any snapshot, so it is kept.
+            for old in [target, git_dir].into_iter().filter(|old| std::fs::read_dir(old).is_ok_and(|mut inside| inside.next().is_some())) {
+                replace(old, &free_name(git_dir, "old"), || format!("move {} aside", old.display()))?;
+            }
+            try_run(clone.clone())
+        })?;
+        if !cloned.success() {
+            return Err(failed(&cloned, &doing));
+        }
         let copy = Repo::of(target.to_owned(), git_dir, false, false);
         let url = try_run(self.git(Site::Objects).args(["config", "--get", "remote.origin.url"]))?;
         if url.success() {

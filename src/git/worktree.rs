@@ -3,7 +3,7 @@
 use super::admin::{HeadOf, free_name, is_half_made, leads_elsewhere, mark, put_aside, refuse_locked, replace, unmark};
 use super::cmd::{Site, end_orphans, failed, marked, on_disk, run, try_run};
 use super::content::{Entry, folders_of, links_in};
-use super::{Expect, GitError, Repo, Result, io, plain};
+use super::{Expect, GitError, Repo, Result, again, io, plain};
 use crate::domain::Oid;
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
@@ -39,9 +39,7 @@ impl Repo {
             self.set_head(&admin, at)?;
             return Ok(Added { created: false });
         }
-        self.heal(path)?;
         let parent = path.parent().unwrap_or(path);
-        std::fs::create_dir_all(parent).map_err(io(format!("create {}", parent.display())))?;
         let mut cmd = marked(self.git(Site::Objects), &self.git_dir).args(["worktree", "add", "--no-checkout", "-f", "--quiet"]);
         cmd = match at {
             At::Branch(branch) => {
@@ -53,7 +51,11 @@ impl Repo {
             }
             At::Detached(commit) => cmd.arg("--detach").arg("--").arg(path).arg(commit.as_str()),
         };
-        let output = try_run(cmd)?;
+        let output = again::despite_kills(|| {
+            self.heal(path)?;
+            std::fs::create_dir_all(parent).map_err(io(format!("create {}", parent.display())))?;
+            try_run(cmd.clone())
+        })?;
         if !output.success() {
             return Err(failed(&output, &doing()));
         }

@@ -2,10 +2,11 @@
 //! a grandchild keeps open, and never shows the command a terminal.
 
 use super::fault::{self, Step};
-use super::{ProcError, os};
-use std::ffi::OsStr;
+use super::{ProcError, os, patiently};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,12 +26,15 @@ const DRAIN: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(20);
 const LINE_CHARS_MAX: usize = 400;
 
-/// A command being described. [`Cmd::run`] runs it.
-#[derive(Debug)]
+/// A command being described. [`Cmd::run`] runs it, as often as it is asked to.
+#[derive(Clone, Debug)]
 #[must_use = "a command does nothing until it is run"]
 pub struct Cmd {
-    command: Command,
-    stdin: Option<Vec<u8>>,
+    words: Vec<OsString>,
+    dir: Option<PathBuf>,
+    /// Over what this process has; none takes away.
+    env: BTreeMap<OsString, Option<OsString>>,
+    stdin: Option<Arc<[u8]>>,
     deadline: Duration,
     output_bytes_max: usize,
 }
@@ -72,31 +76,38 @@ impl Output {
 
 impl Cmd {
     pub fn new(program: impl AsRef<OsStr>) -> Cmd {
-        Cmd { command: Command::new(program), stdin: None, deadline: DEADLINE, output_bytes_max: OUTPUT_BYTES_MAX }
+        Cmd {
+            words: vec![program.as_ref().to_owned()],
+            dir: None,
+            env: BTreeMap::new(),
+            stdin: None,
+            deadline: DEADLINE,
+            output_bytes_max: OUTPUT_BYTES_MAX,
+        }
     }
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Cmd {
-        self.command.arg(arg);
+        self.words.push(arg.as_ref().to_owned());
         self
     }
     pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Cmd {
-        self.command.args(args);
+        self.words.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
     pub fn dir(mut self, dir: impl AsRef<Path>) -> Cmd {
-        self.command.current_dir(dir);
+        self.dir = Some(dir.as_ref().to_owned());
         self
     }
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Cmd {
-        self.command.env(name, value);
+        self.env.insert(name.as_ref().to_owned(), Some(value.as_ref().to_owned()));
         self
     }
     pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Cmd {
-        self.command.env_remove(name);
+        self.env.insert(name.as_ref().to_owned(), None);
         self
     }
     /// What the command reads; without it, nothing.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Cmd {
-        self.stdin = Some(bytes.into());
+        self.stdin = Some(bytes.into().into());
         self
     }
     pub fn deadline(mut self, deadline: Duration) -> Cmd {
@@ -109,12 +120,26 @@ impl Cmd {
         self
     }
 
+    /// The program and its arguments.
+    pub fn words(&self) -> impl Iterator<Item = &OsStr> {
+        self.words.iter().map(OsString::as_os_str)
+    }
+    /// A variable that the command is given besides what this process has.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.env.get(OsStr::new(name))?.as_deref()
+    }
+    /// Where it runs, if that was said.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        self.dir.as_deref()
+    }
+
     /// The command as a person could type it, for messages: one line, bounded.
     #[must_use]
     pub fn line(&self) -> String {
-        let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
         let mut line = String::new();
-        for word in words {
+        for word in &self.words {
             if !line.is_empty() {
                 line.push(' ');
             }
@@ -127,34 +152,61 @@ impl Cmd {
     }
 
     /// Runs the command. A command that ends unhappily is an [`Output`]; an error means that it did not run.
-    pub fn run(mut self) -> Result<Output, ProcError> {
-        let program = self.command.get_program().to_owned();
-        if let Some(dir) = self.command.get_current_dir().filter(|dir| !dir.is_dir()) {
+    pub fn run(&self) -> Result<Output, ProcError> {
+        let program = &self.words[0];
+        if let Some(dir) = self.dir.as_deref().filter(|dir| !dir.is_dir()) {
             let doing = format!("run `{}` in {}", program.to_string_lossy(), dir.display());
             return Err(ProcError::io(doing)(io::ErrorKind::NotFound.into()));
         }
-        let stdin = if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
-        self.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let line = self.line();
-        let mut group = fault::around(Step::ProcessStart, &line, || os::Group::spawn(self.command)).map_err(ProcError::spawn(&program))?;
+        let spawn = || os::Group::spawn(self.command());
+        let mut group = fault::around(Step::ProcessStart, &line, || patiently(spawn)).map_err(ProcError::spawn(program))?;
         #[cfg(debug_assertions)]
         if program == "git" && fault::kills_git(&line) {
             group.kill_leader();
         }
         let ends_at = Instant::now() + self.deadline.min(DEADLINE_MAX);
         let (stdin, stdout, stderr) = group.pipes();
-        if let (Some(mut pipe), Some(bytes)) = (stdin, self.stdin) {
-            // A command that does not read its input is not an error: the write fails and the thread ends.
-            thread::spawn(move || pipe.write_all(&bytes));
-        }
         let (closed, closings) = mpsc::channel();
-        let stdout = Collected::from(stdout, self.output_bytes_max, closed.clone());
-        let stderr = Collected::from(stderr, self.output_bytes_max, closed);
+        let attended = || {
+            if let (Some(mut pipe), Some(bytes)) = (stdin, self.stdin.clone()) {
+                // A command that does not read its input is not an error: the write fails and the thread ends.
+                thread_of("writer", move || _ = pipe.write_all(&bytes))?;
+            }
+            let stdout = Collected::from(stdout, self.output_bytes_max, closed.clone())?;
+            Ok((stdout, Collected::from(stderr, self.output_bytes_max, closed)?))
+        };
+        let (stdout, stderr) = match attended() {
+            Ok(attended) => attended,
+            // The system has no room for a thread, and a command that nobody listens to must not run.
+            Err(error) => {
+                group.kill();
+                wait_until(&mut group, Instant::now() + DRAIN).ok();
+                return Err(ProcError::spawn(program)(error));
+            }
+        };
         let (exit, drained) =
             wait(&mut group, &closings, ends_at).map_err(ProcError::io(format!("wait for `{}`", program.to_string_lossy())))?;
         let (stdout, stdout_cut) = stdout.take();
         let (stderr, stderr_cut) = stderr.take();
         Ok(Output { exit, stdout, stderr, truncated: stdout_cut || stderr_cut || !drained })
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.words[0]);
+        command.args(&self.words[1..]);
+        if let Some(dir) = &self.dir {
+            command.current_dir(dir);
+        }
+        for (name, value) in &self.env {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let stdin = if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
     }
 }
 
@@ -212,10 +264,10 @@ fn wait_until(group: &mut os::Group, until: Instant) -> io::Result<Option<ExitSt
 struct Collected(Arc<Mutex<(Vec<u8>, bool)>>);
 
 impl Collected {
-    fn from(pipe: Option<impl Read + Send + 'static>, bytes_max: usize, closed: Sender<()>) -> Collected {
+    fn from(pipe: Option<impl Read + Send + 'static>, bytes_max: usize, closed: Sender<()>) -> io::Result<Collected> {
         let collected = Collected(Arc::default());
         let shared = Arc::clone(&collected.0);
-        thread::spawn(move || {
+        thread_of("reader", move || {
             let mut chunk = [0; 16 * 1024];
             let Some(mut pipe) = pipe else { return };
             loop {
@@ -233,12 +285,18 @@ impl Collected {
             }
             // Nobody listens any more when the drain time is over.
             closed.send(()).ok();
-        });
-        collected
+        })?;
+        Ok(collected)
     }
     fn take(self) -> (Vec<u8>, bool) {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// A thread that is nobody's to wait for.
+fn thread_of(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    // A builder's thread is refused where the other one's would end the process.
+    thread::Builder::new().name(name.into()).spawn(body).map(|_| ())
 }
 
 /// A word as a shell would need it; control characters are shown, not sent to the reader's terminal.

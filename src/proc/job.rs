@@ -91,6 +91,9 @@ pub(super) struct Pids {
     /// In clock ticks since boot where the platform tells: a process id alone may be somebody else's by now.
     pub(super) start_time: Option<u64>,
     pub(super) program_pid: Option<u32>,
+    /// What every process of the program's carries, whatever it does with its environment, session and parents.
+    #[serde(default)]
+    pub(super) mark: Option<u64>,
 }
 
 /// The names in a job's folder.
@@ -177,7 +180,7 @@ impl Job {
     }
 
     /// Blocks (in the kernel, on the supervisor's lock) until the job has ended or its supervisor is dead; then whatever
-    /// carries its cookie is killed first. Returns at once for a job that was never started.
+    /// the program started is killed first. Returns at once for a job that was never started.
     pub fn wait(&self) -> Result<JobState, ProcError> {
         let state = self.look(|lock| {
             loop {
@@ -191,7 +194,8 @@ impl Job {
         if state == JobState::Lost
             && let Some(spec) = read_json::<JobSpec>(&self.folder.join(SPEC))?
         {
-            os::sweep_exactly(&spec.cookie, Duration::from_millis(spec.grace_ms));
+            let mark = read_json::<Pids>(&self.folder.join(PIDS))?.and_then(|pids| pids.mark);
+            os::end_leftovers(&spec.cookie, mark, Duration::from_millis(spec.grace_ms));
         }
         Ok(state)
     }

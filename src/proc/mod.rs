@@ -19,7 +19,7 @@ mod os;
 
 pub use cmd::{Cmd, Exit, Output};
 pub use job::{Job, JobEnd, JobExit, JobSpec, JobState, Stop};
-pub use os::{Interrupts, exec_guarded, sweep};
+pub use os::{Interrupts, at_work_in, exec_guarded, sweep};
 pub use supervise::supervise;
 
 use fault::Step;
@@ -27,6 +27,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// The name of the environment variable by which strays are found.
 const COOKIE: &str = "AURA_JOB";
@@ -79,11 +80,31 @@ pub fn spawn_detached(aura: &Path, args: &[&OsStr], dir: &Path, log: &Path, env:
     spawn_reaped(command)
 }
 
+/// How often the system is asked for a process that it has no room for, and how long after one another at first: three
+/// seconds in all.
+const SHORTAGE_TRIES: u32 = 8;
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(25);
+
+/// Starts something again that did not start because too many processes ran, or too little memory was free: nothing has
+/// happened then, and both pass.
+fn patiently<T>(mut start: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut tries = 1;
+    loop {
+        match start() {
+            Err(error) if tries < SHORTAGE_TRIES && matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory) => {
+                std::thread::sleep(SHORTAGE_PAUSE * 2_u32.pow(tries - 1));
+                tries += 1;
+            }
+            done => return done,
+        }
+    }
+}
+
 /// Starts a process that we do not wait for; a thread does, so that it leaves no zombie while we live.
 fn spawn_reaped(mut command: Command) -> Result<u32, ProcError> {
     let words: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
     let label = format!("aura {}", words.join(" "));
-    let started = fault::around(Step::ProcessStart, &label, || command.spawn());
+    let started = fault::around(Step::ProcessStart, &label, || patiently(|| command.spawn()));
     let mut child = started.map_err(ProcError::spawn(command.get_program()))?;
     let id = child.id();
     let reaper = std::thread::Builder::new().name("reaper".into()).stack_size(64 * 1024);

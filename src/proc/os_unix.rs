@@ -1,11 +1,11 @@
 //! Unix: process groups and sessions everywhere; on Linux also the subreaper (what the program orphans becomes our
-//! child), the parent-death signal and the environment of other processes. Elsewhere a process that leaves its group
+//! child), the parent-death signal, and what other processes inherited: an environment, and a mark. Elsewhere a process that leaves its group
 //! is not found. No function here waits for long, and none signals a process whose identity it has not checked.
 
 use super::fault::{self, Step};
 use super::job::{self, JobSpec};
 use super::supervise::small_thread;
-use super::{COOKIE, Exit};
+use super::{COOKIE, Exit, patiently};
 use rustix::process::{self, Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -168,8 +168,8 @@ const EAR: &str = "--ear";
 const BOUND: &[u8] = b"bound\n";
 
 /// Body of the hidden `aura exec`: becomes another program. `aura exec PROGRAM ARGS…` dies with the process (on Linux:
-/// the thread) that started it. `--session` does the opposite: it leaves the session and lives on. `--ear FILE` is the
-/// supervisor's use: stdin is a pipe to it, and the program's own stdin is FILE.
+/// the thread) that started it. `--session` does the opposite: it leaves the session and lives on. `--ear MARK FILE` is the
+/// supervisor's use: stdin is a pipe to it, the program's own stdin is FILE, and what it starts bears the mark.
 pub fn exec_guarded(args: &[OsString]) -> ExitCode {
     let failed = |error: &dyn std::fmt::Display| {
         writeln!(io::stderr(), "aura exec: {error}").ok();
@@ -180,13 +180,15 @@ pub fn exec_guarded(args: &[OsString]) -> ExitCode {
             process::setsid().ok();
             failed(&become_program(rest, Stdio::inherit()))
         }
-        Some((first, [input, rest @ ..])) if first == EAR => {
+        Some((first, [mark, input, rest @ ..])) if first == EAR => {
             let ear = io::stdin().as_fd().try_clone_to_owned();
             let mut ear = match ear {
                 Ok(ear) => File::from(ear),
                 Err(error) => return failed(&error),
             };
             die_with_parent();
+            #[cfg(target_os = "linux")]
+            linux::bear(mark.to_str().and_then(|mark| mark.parse().ok()));
             // Nobody listens: the supervisor died before we were bound to it.
             if ear.write_all(BOUND).is_err() {
                 return ExitCode::from(127);
@@ -231,12 +233,13 @@ pub(super) struct Tree {
 
 impl Tree {
     /// Starts the program; the error says why it could not be started.
-    pub(super) fn start(spec: &JobSpec) -> Result<Tree, String> {
+    pub(super) fn start(spec: &JobSpec, mark: Option<u64>) -> Result<Tree, String> {
         let say = |error: io::Error| format!("could not start `{}`: {error}", spec.program.display());
         let (mut ear, mouth) = io::pipe().map_err(say)?;
         let stdin = spec.stdin.as_deref().unwrap_or(Path::new("/dev/null"));
         let mut command = Command::new(own_program().map_err(say)?);
-        command.arg("exec").arg(EAR).arg(stdin).arg(&spec.program).args(&spec.args).current_dir(&spec.dir);
+        let mark = mark.map_or_else(|| "-".to_owned(), |mark| mark.to_string());
+        command.arg("exec").arg(EAR).arg(mark).arg(stdin).arg(&spec.program).args(&spec.args).current_dir(&spec.dir);
         command.envs(spec.env.iter().map(|(name, value)| (name, value)));
         for name in &spec.env_remove {
             command.env_remove(name);
@@ -246,7 +249,7 @@ impl Tree {
         }
         command.stdin(mouth).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let label = format_args!("program {}", spec.program.display());
-        let mut leader = fault::around(Step::ProcessStart, &label, || command.spawn()).map_err(say)?;
+        let mut leader = fault::around(Step::ProcessStart, &label, || patiently(|| command.spawn())).map_err(say)?;
         // Our copy of the pipe's mouth goes with the command, so that the ear hears the end.
         drop(command);
         let mut heard = Vec::new();
@@ -406,6 +409,16 @@ pub(super) fn start_time(_pid: u32) -> Option<u64> {
     None
 }
 
+/// Whether a program of that name, or one whose name begins with it, is at work in one of the folders. None where that
+/// cannot be told.
+#[must_use]
+pub fn at_work_in(program: &str, folders: &[&Path]) -> Option<bool> {
+    #[cfg(target_os = "linux")]
+    return Some(linux::at_work_in(program, folders));
+    #[cfg(not(target_os = "linux"))]
+    return None;
+}
+
 /// How long strays may tidy up when nobody said otherwise.
 const SWEEP_GRACE: Duration = Duration::from_secs(2);
 
@@ -418,11 +431,26 @@ pub fn sweep(cookie_prefix: &str) -> u32 {
     sweep_where(&|value| value.starts_with(cookie_prefix.as_bytes()), SWEEP_GRACE)
 }
 
-pub(super) fn sweep_exactly(cookie: &str, grace: Duration) -> u32 {
-    if cookie.is_empty() {
-        return 0;
-    }
-    sweep_where(&|value| value == cookie.as_bytes(), grace)
+/// Ends what a job left that nobody supervises any more: what carries its cookie or its mark, and what descends from
+/// that.
+#[cfg(target_os = "linux")]
+pub(super) fn end_leftovers(cookie: &str, mark: Option<u64>, grace: Duration) -> u32 {
+    let mut left = linux::Leftovers::of(cookie, mark);
+    super::supervise::end_all(|| left.find(), grace, || false)
+}
+#[cfg(not(target_os = "linux"))]
+pub(super) fn end_leftovers(_cookie: &str, _mark: Option<u64>, _grace: Duration) -> u32 {
+    0
+}
+
+/// A mark for the processes of one job, where there are marks.
+#[cfg(target_os = "linux")]
+pub(super) fn new_mark() -> Option<u64> {
+    linux::new_mark()
+}
+#[cfg(not(target_os = "linux"))]
+pub(super) fn new_mark() -> Option<u64> {
+    None
 }
 
 #[cfg(not(target_os = "linux"))]

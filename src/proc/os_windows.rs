@@ -148,7 +148,7 @@ pub(super) struct Tree(Box<dyn ChildWrapper>);
 
 impl Tree {
     /// Starts the program; the error says why it could not be started.
-    pub(super) fn start(spec: &JobSpec) -> Result<Tree, String> {
+    pub(super) fn start(spec: &JobSpec, _mark: Option<u64>) -> Result<Tree, String> {
         let stdin = match &spec.stdin {
             Some(path) => Stdio::from(File::open(path).map_err(|error| format!("could not read {}: {error}", path.display()))?),
             None => Stdio::null(),
@@ -218,11 +218,22 @@ pub(super) fn start_time(_pid: u32) -> Option<u64> {
     None
 }
 
+/// What other processes work on cannot be seen here.
+#[must_use]
+pub fn at_work_in(_program: &str, _folders: &[&Path]) -> Option<bool> {
+    None
+}
+
 /// The environment of other processes cannot be read here: none is found.
 pub fn sweep(_cookie_prefix: &str) -> u32 {
     0
 }
 
-pub(super) fn sweep_exactly(_cookie: &str, _grace: Duration) -> u32 {
+/// A job object needs no mark.
+pub(super) fn new_mark() -> Option<u64> {
+    None
+}
+
+pub(super) fn end_leftovers(_cookie: &str, _mark: Option<u64>, _grace: Duration) -> u32 {
     0
 }

@@ -64,11 +64,11 @@ fn run(folder: &Path, starter: &mut Starter) -> Result<(), ProcError> {
     let spec: JobSpec = read_json(&folder.join(job::SPEC))?
         .ok_or_else(|| ProcError::io(format!("read {}", folder.join(job::SPEC).display()))(io::ErrorKind::NotFound.into()))?;
     let pid = std::process::id();
-    let mut pids = Pids { pid, start_time: os::start_time(pid), program_pid: None };
+    let mut pids = Pids { pid, start_time: os::start_time(pid), program_pid: None, mark: os::new_mark() };
     write_json(&folder.join(job::PIDS), &pids, Durable::No)?;
 
     // From here on the folder is taken, and whatever happens is how the job ended.
-    let end = match Supervised::start(folder, &spec) {
+    let end = match Supervised::start(folder, &spec, pids.mark) {
         Ok(mut supervised) => {
             pids.program_pid = Some(supervised.tree.id());
             // Only for people who look; the program runs, so a full disk is no reason to stop.
@@ -112,7 +112,7 @@ struct Supervised {
 }
 
 impl Supervised {
-    fn start(folder: &Path, spec: &JobSpec) -> Result<Supervised, String> {
+    fn start(folder: &Path, spec: &JobSpec, mark: Option<u64>) -> Result<Supervised, String> {
         let log = |name: &str, drop_lines: &[String]| {
             let log = Log::create(&folder.join(name), spec.log_bytes_max, drop_lines);
             log.map(|log| Arc::new(Mutex::new(log))).map_err(|error| format!("could not create {name}: {error}"))
@@ -126,7 +126,7 @@ impl Supervised {
         os::on_terminate(move || terminate.send(Event::Terminate).is_ok());
         let started = Instant::now();
         let pulse = Arc::new(Pulse { started, last_ms: AtomicU64::new(0) });
-        let mut tree = os::Tree::start(spec)?;
+        let mut tree = os::Tree::start(spec, mark)?;
         let (out, err) = tree.streams();
         follow(out, &logs[0], &pulse, tell.clone());
         follow(err, &logs[1], &pulse, tell.clone());
@@ -213,14 +213,19 @@ pub(super) fn end_all(mut find: impl FnMut() -> Vec<os::Process>, grace: Duratio
     let mut seen = HashSet::new();
     let mut kill_at = Instant::now() + grace.min(GRACE_MAX);
     let mut pause = Duration::from_millis(2);
+    // Counted from the first kill: on a busy machine the look at all processes takes its time before it.
+    let mut killing_since: Option<Instant> = None;
     loop {
         let found = find();
         let now = Instant::now();
-        if found.is_empty() || now >= kill_at + UNKILLABLE {
+        if found.is_empty() || killing_since.is_some_and(|since| now >= since + UNKILLABLE) {
             return seen.len() as u32;
         }
         if hurry() {
             kill_at = kill_at.min(now);
+        }
+        if now >= kill_at {
+            killing_since = killing_since.or(Some(now));
         }
         for process in found {
             let is_new = seen.insert(process);

@@ -424,6 +424,8 @@ fn a_detached_process_has_a_session_of_its_own_and_writes_to_its_log() {
     assert_eq!(lines, [format!("{pid} ä b"), pid.to_string()]);
 }
 
+mod orphans;
+
 mod cmd {
     use super::*;
 
