@@ -152,6 +152,30 @@ pub struct AttemptStarted {
     pub job: String,
 }
 
+/// The worktree of an attempt is ready, and proven to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptPrepared {
+    pub task: TaskId,
+    pub attempt: u32,
+    /// The commit of the story branch that the worktree holds: the work lands as a change of this.
+    pub upon: Oid,
+    /// What the worktree held when the first agent started in it, as the tree of a commit. The work is the difference
+    /// between this and what the worktree holds in the end.
+    pub origin: Oid,
+    /// The same for the agent of this attempt: against this it is told whether the attempt changed anything.
+    pub start: Oid,
+}
+
+/// Landed work of a task that a verification did not find on the story branch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MissingWork {
+    pub task: TaskId,
+    /// The files concerned (bounded); empty when the landing itself is not in the branch.
+    pub paths: Vec<String>,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptEnded {
@@ -231,6 +255,7 @@ pub enum Event {
     },
 
     AttemptStarted(Box<AttemptStarted>),
+    AttemptPrepared(Box<AttemptPrepared>),
     /// What the agent is doing now, in a few words (untrusted text). Changes nothing else.
     AttemptActivity {
         task: TaskId,
@@ -273,6 +298,11 @@ pub enum Event {
         onto: Oid,
         commit: Oid,
         tree: Oid,
+    },
+    /// All landed work was looked for at the tip of the story branch.
+    LandingsVerified {
+        tip: Oid,
+        missing: Vec<MissingWork>,
     },
     GateStarted {
         commit: Oid,
@@ -366,6 +396,7 @@ impl Event {
     pub fn task(&self) -> Option<&TaskId> {
         match self {
             Event::AttemptStarted(e) => Some(&e.task),
+            Event::AttemptPrepared(e) => Some(&e.task),
             Event::AttemptEnded(e) => Some(&e.task),
             Event::TaskAccepted(e) => Some(&e.task),
             Event::AttemptActivity { task, .. }
@@ -388,6 +419,7 @@ impl Event {
             | Event::RunStopped { .. }
             | Event::RunEnded { .. }
             | Event::TipAdopted { .. }
+            | Event::LandingsVerified { .. }
             | Event::GateStarted { .. }
             | Event::GateFinished { .. }
             | Event::CulpritUnknown { .. }

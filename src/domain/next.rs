@@ -48,11 +48,12 @@ pub struct InFlight {
     pub landing: bool,
     pub gate: bool,
     pub culprit: bool,
+    pub verifying: bool,
 }
 
 impl InFlight {
     fn is_busy(&self) -> bool {
-        !self.attempts.is_empty() || !self.preparing.is_empty() || self.landing || self.gate || self.culprit
+        !self.attempts.is_empty() || !self.preparing.is_empty() || self.landing || self.gate || self.culprit || self.verifying
     }
 }
 
@@ -87,6 +88,10 @@ pub enum Effect {
         good: Option<Oid>,
         bad: Oid,
     },
+    /// Look whether the tip of the story branch holds everything that landed.
+    Verify {
+        tip: Oid,
+    },
     /// Ask again at this time: the run is held by a rate limit.
     Wait {
         until: Timestamp,
@@ -118,6 +123,7 @@ pub fn next(story: &Story, limits: &Limits, now: Timestamp, in_flight: &InFlight
     if effects.is_empty() && !in_flight.is_busy() {
         match held {
             Some(until) => effects.push(Effect::Wait { until }),
+            None if story.awaits_verification() => effects.push(Effect::Verify { tip: story.tip.commit.clone() }),
             None => effects.push(Effect::End { outcome: verdict_of_run(story) }),
         }
     } else if let Some(until) = held {
@@ -346,6 +352,10 @@ fn verdict_of_run(story: &Story) -> RunOutcome {
         story.tasks.iter().filter(|task| matches!(task.work, Work::Failed { .. })).map(|task| task.id().as_str()).collect();
     if !failed.is_empty() {
         return RunOutcome::Failed { reason: format!("these tasks failed: {}", failed.join(", ")) };
+    }
+    if let Some(missing) = story.missing_work().first() {
+        let files = if missing.paths.is_empty() { String::new() } else { format!(" ({})", missing.paths.join(", ")) };
+        return RunOutcome::Failed { reason: format!("work of `{}` that landed is not on the story branch any more{files}", missing.task) };
     }
     match unfinished(story, run.scope, run.wave) {
         Some(reason) => RunOutcome::Failed { reason },

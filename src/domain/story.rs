@@ -2,8 +2,8 @@
 
 use super::task::illegal;
 use super::{
-    AddedOrder, Cancel, Culprit, Event, GateReport, Illegal, Mode, Oid, Outcome, PlanAccepted, Published, Red, RunId, RunOutcome, Scope,
-    StopReason, StoryCreated, StoryId, Task, TaskId, Verdict, Work,
+    AddedOrder, Cancel, Culprit, Event, GateReport, Illegal, MissingWork, Mode, Oid, Outcome, PlanAccepted, Published, Red, RunId,
+    RunOutcome, Scope, StopReason, StoryCreated, StoryId, Task, TaskId, Verdict, Work,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -87,6 +87,14 @@ pub struct Gates {
     pub last_wave: u32,
 }
 
+/// The last look for all landed work at a tip of the story branch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verification {
+    pub tip: Oid,
+    pub missing: Vec<MissingWork>,
+}
+
 /// How far the merge ceremony is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -143,6 +151,9 @@ pub struct Story {
     pub last_run: Option<LastRun>,
     pub throttle: Option<Throttle>,
     pub gates: Gates,
+    /// Whether what landed was found again; a story of which something is missing is not complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verification>,
     pub completion: Completion,
     /// Every commit that a push of Aura's was begun with: what the remote branch may hold by Aura's own hand.
     #[serde(default)]
@@ -184,6 +195,7 @@ impl Story {
             last_run: None,
             throttle: None,
             gates: Gates::default(),
+            verified: None,
             completion: Completion::Open,
             pushes: vec![],
             pull_request: None,
@@ -340,6 +352,9 @@ impl Story {
                 self.last_run = Some(LastRun { id: *run, since, ended_at: at, outcome: outcome.clone() });
                 (self.run, self.throttle, self.gates.running) = (None, None, None);
             }
+            Event::LandingsVerified { tip, missing } if *tip == self.tip.commit => {
+                self.verified = Some(Verification { tip: tip.clone(), missing: missing.clone() });
+            }
             Event::GateStarted { commit, wave, .. } => self.gates.running = Some((commit.clone(), *wave)),
             Event::GateFinished { wave, report } => self.gate_finished(*wave, report),
             Event::CulpritUnknown { commit, why } if self.is_sought(commit) => {
@@ -431,7 +446,7 @@ impl Story {
         self.gates.wave = open.map_or(self.gates.wave, |open| self.gates.wave.min(open.saturating_sub(1)));
         // A red verdict is looked at again: what was outside the tree may have been mended. A green one stays true.
         self.gates.verdicts.retain(|_, verdict| verdict.allows());
-        (self.gates.red, self.gates.running) = (None, None);
+        (self.gates.red, self.gates.running, self.verified) = (None, None, None);
         self.completion = Completion::Open;
     }
 

@@ -1,6 +1,6 @@
 //! The questions one may ask of a story: where it stands, as the seed's wire values and otherwise. Derived, never stored.
 
-use super::{Landable, Plan, RunOutcome, Story, Task, TaskId, Usage, Verdict, Work};
+use super::{Landable, MissingWork, Plan, RunOutcome, Story, Task, TaskId, Usage, Verdict, Work};
 use serde::{Deserialize, Serialize};
 
 /// Seed wire values of a story's status. Derived, never stored.
@@ -70,10 +70,22 @@ impl Story {
     pub fn tip_allows(&self) -> bool {
         self.tip_verdict().is_some_and(Verdict::allows)
     }
-    /// Every task landed and the gate allows exactly the tip: ready for the merge ceremony.
+    /// Every task landed, the gate allows exactly the tip, and no landed work is known to be missing there: ready for the merge
+    /// ceremony.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.all_landed() && self.gates.red.is_none() && self.tip_allows()
+        self.all_landed() && self.gates.red.is_none() && self.tip_allows() && self.missing_work().is_empty()
+    }
+    /// Landed work that the last verification did not find on the story branch.
+    #[must_use]
+    pub fn missing_work(&self) -> &[MissingWork] {
+        self.verified.as_ref().map_or(&[], |verified| &verified.missing)
+    }
+    /// Whether all is landed and gated, and nobody has looked yet whether exactly this tip holds everything that landed.
+    #[must_use]
+    pub fn awaits_verification(&self) -> bool {
+        let seen = self.verified.as_ref().is_some_and(|verified| verified.tip == self.tip.commit);
+        self.all_landed() && self.gates.red.is_none() && self.tip_allows() && !seen
     }
     /// What all attempts together used.
     #[must_use]

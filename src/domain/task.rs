@@ -50,7 +50,22 @@ pub struct Attempt {
     pub worktree: String,
     pub job: String,
     pub started_at: Timestamp,
+    /// Set when the worktree was ready; an attempt without it has left no work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepared: Option<Prepared>,
     pub ended: Option<AttemptEnd>,
+    /// The commit of this attempt's work, when it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Oid>,
+}
+
+/// What an attempt started from: see [`super::AttemptPrepared`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Prepared {
+    pub upon: Oid,
+    pub origin: Oid,
+    pub start: Oid,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -158,6 +173,7 @@ pub struct Landable {
     task: TaskId,
     attempt: u32,
     head: Oid,
+    upon: Option<Oid>,
 }
 impl Landable {
     #[must_use]
@@ -171,6 +187,11 @@ impl Landable {
     #[must_use]
     pub fn head(&self) -> &Oid {
         &self.head
+    }
+    /// The commit of the story branch that the work is a change of; none for work of an older log.
+    #[must_use]
+    pub fn upon(&self) -> Option<&Oid> {
+        self.upon.as_ref()
     }
 }
 
@@ -217,7 +238,11 @@ impl Task {
     #[must_use]
     pub fn landable(&self) -> Option<Landable> {
         match &self.work {
-            Work::Accepted { attempt, head } => Some(Landable { task: self.id().clone(), attempt: *attempt, head: head.clone() }),
+            Work::Accepted { attempt, head } => {
+                let prepared = self.attempts.iter().find(|of| of.number == *attempt).and_then(|of| of.prepared.as_ref());
+                let upon = prepared.map(|prepared| prepared.upon.clone());
+                Some(Landable { task: self.id().clone(), attempt: *attempt, head: head.clone(), upon })
+            }
             Work::Pending { .. } | Work::Running { .. } | Work::Landed { .. } | Work::Failed { .. } | Work::Skipped { .. } => None,
         }
     }
@@ -252,6 +277,12 @@ impl Task {
                 self.activity.clear();
                 Work::Running { attempt: e.attempt }
             }
+            (Work::Running { attempt }, Event::AttemptPrepared(e)) if attempt == e.attempt && self.may_be_prepared() => {
+                if let Some(attempt) = self.attempts.last_mut() {
+                    attempt.prepared = Some(Prepared { upon: e.upon.clone(), origin: e.origin.clone(), start: e.start.clone() });
+                }
+                Work::Running { attempt }
+            }
             (Work::Running { attempt }, Event::AttemptActivity { attempt: of, text, .. })
                 if attempt == *of && !self.attempt_is_closed() =>
             {
@@ -270,6 +301,9 @@ impl Task {
             (Work::Running { attempt }, Event::TaskAccepted(e)) if attempt == e.attempt && self.attempt_is_closed() => {
                 self.files.clone_from(&e.files);
                 self.outside_claim.clone_from(&e.outside_claim);
+                if let Some(attempt) = self.attempts.last_mut() {
+                    attempt.accepted = Some(e.head.clone());
+                }
                 Work::Accepted { attempt, head: e.head.clone() }
             }
             (Work::Accepted { attempt, .. }, Event::LandingConflicted { attempt: of, tip, paths, .. }) if attempt == *of => {
@@ -313,6 +347,10 @@ impl Task {
     #[must_use]
     pub fn next_number(&self) -> u32 {
         self.attempts.len() as u32 + 1
+    }
+
+    fn may_be_prepared(&self) -> bool {
+        self.last_attempt().is_some_and(|attempt| attempt.ended.is_none() && attempt.prepared.is_none())
     }
 
     fn attempt_is_closed(&self) -> bool {
@@ -406,7 +444,9 @@ fn attempt_of(e: &AttemptStarted, at: Timestamp) -> Attempt {
         worktree: e.worktree.clone(),
         job: e.job.clone(),
         started_at: at,
+        prepared: None,
         ended: None,
+        accepted: None,
     }
 }
 

@@ -2,7 +2,7 @@
 //! starts is made by the attempt itself.
 
 use super::drive::Context;
-use super::{Places, attempt, blocking};
+use super::{Places, blocking, start_point};
 use crate::domain::TaskId;
 use crate::error::Result;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub(super) async fn prepare(context: Arc<Context>, id: TaskId) -> Result<()> {
         if Places(&story).task_worktree(task).exists() {
             return Ok(());
         }
-        if let Err(error) = attempt::make_worktree(&context, &story, task, &story.tip.commit) {
+        if let Err(error) = start_point::make_worktree(&context, &story, task, &story.tip.commit) {
             tracing::info!(task = %id, error = %error.chain(), "a worktree could not be made ahead");
         }
         Ok(())

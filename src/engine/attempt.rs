@@ -6,13 +6,15 @@
 
 use super::drive::{Context, Told, in_turn};
 use super::guarding::forbid_pushes;
-use super::{Places, prompt, settle};
+use super::prompt::{self, Known};
+use super::start_point::{StartPoint, Unusable};
+use super::{Places, settle};
 use crate::agent::{Agent, Brief, Reader, Signal};
 use crate::domain::{
-    Attempt, AttemptEnded, AttemptStarted, Cancel, Event, Oid, Outcome, Purpose, SessionId, Story, Task, TaskId, Usage, Work,
+    Attempt, AttemptEnded, AttemptPrepared, AttemptStarted, Cancel, Event, Outcome, Prepared, Purpose, SessionId, Story, Task, TaskId,
+    Usage, Work,
 };
 use crate::error::{Error, Result};
-use crate::git::{self, At, GitError, Repo};
 use crate::proc::{Job, JobSpec, JobState, Stop};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -57,8 +59,8 @@ fn start(context: &Context, id: &TaskId) -> Result<Started> {
     let task = task_of(&story, id)?;
     let Work::Pending { next: purpose } = &task.work else { return Ok(Started::Running) };
     let agent = context.engine.agent_for(&context.config, &story, Some(task))?;
-    let ground = Ground::of(&context.repo, &story, task, purpose)?;
-    prove_base(&context.repo, &story, task, &ground.base)?;
+    let point = StartPoint::of(&context.repo, &story, task, purpose)?;
+    point.prove_dependencies(&context.repo, &story, task)?;
     let places = Places(&story);
     let number = task.next_number();
     let job = context.engine.store.story_folder(story.id).join("attempts").join(format!("{id}-{number}"));
@@ -68,7 +70,7 @@ fn start(context: &Context, id: &TaskId) -> Result<Started> {
         purpose: purpose.clone(),
         agent: agent.name().to_owned(),
         session: session_of(task, purpose, agent.as_ref()),
-        base: ground.base.clone(),
+        base: point.base.clone(),
         worktree: text(&places.task_worktree(task)),
         job: text(&job),
     };
@@ -78,19 +80,25 @@ fn start(context: &Context, id: &TaskId) -> Result<Started> {
     let resume = task.attempts.iter().any(|attempt| attempt.session == session && has_begun(attempt));
     let remembers = resume && task.attempts.iter().any(|attempt| attempt.session == session && was_saved(attempt));
     context.append(&[Event::AttemptStarted(Box::new(event))])?;
-    let begun = prepare(context, &story, task, &ground).and_then(|()| {
-        let prompt = prompt::of(&story, task, purpose, &ground.conflicts, context.config.bounds.handoff_bytes_max, remembers);
-        launch(context, &story, task, agent.as_ref(), &Launching { job: &job, session, resume, prompt: &prompt })
+    let begun = point.prepare(context, &story, task, number).and_then(|prepared| {
+        let Prepared { upon, origin, start } = match prepared {
+            Ok(prepared) => prepared,
+            Err(unusable) => return Ok(Err(unusable)),
+        };
+        let event = AttemptPrepared { task: id.clone(), attempt: number, upon, origin, start };
+        context.append(&[Event::AttemptPrepared(Box::new(event))])?;
+        let known = Known { conflicts: &point.conflicts, keeps_files: point.keeps_files(), resumed: remembers };
+        let prompt = prompt::of(&story, task, purpose, &known, context.config.bounds.handoff_bytes_max);
+        launch(context, &story, task, agent.as_ref(), &Launching { job: &job, session, resume, prompt: &prompt }).map(Ok)
     });
-    match begun {
-        Ok(()) => Ok(Started::Running),
-        Err(error) => {
-            // The worktree could not be made or the agent not be started: a fact about this attempt, not about the run.
-            let outcome = Outcome::Failed { detail: format!("could not be started: {}", error.chain()) };
-            context.append(&[ended(id, number, outcome)])?;
-            Ok(Started::Ended)
-        }
-    }
+    let outcome = match begun {
+        Ok(Ok(())) => return Ok(Started::Running),
+        Ok(Err(Unusable(detail))) => Outcome::Refused { detail },
+        // The worktree could not be made or the agent not be started: a fact about this attempt, not about the run.
+        Err(error) => Outcome::Failed { detail: format!("could not be started: {}", error.chain()) },
+    };
+    context.append(&[ended(id, number, outcome)])?;
+    Ok(Started::Ended)
 }
 
 /// Whether an attempt's session surely holds its task. An agent saves a session a moment after the fact, so one that was
@@ -124,113 +132,12 @@ fn ended(task: &TaskId, attempt: u32, outcome: Outcome) -> Event {
     }))
 }
 
-/// The commit that the worktree is to hold before the agent starts.
-struct Ground {
-    base: Oid,
-    /// Whether the worktree stays as the attempt before left it.
-    keep: bool,
-    /// Paths with conflict markers in `base`.
-    conflicts: Vec<String>,
-}
-
-impl Ground {
-    fn of(repo: &Repo, story: &Story, task: &Task, purpose: &Purpose) -> Result<Ground> {
-        let places = Places(story);
-        let fresh = || Ground { base: story.tip.commit.clone(), keep: false, conflicts: vec![] };
-        let previous = task.last_attempt();
-        let is_filled = repo.is_filled(&places.task_worktree(task));
-        let goes_on =
-            previous.is_some_and(|attempt| attempt.purpose == *purpose) || matches!(purpose, Purpose::Resume { .. } | Purpose::NoChange);
-        match (purpose, previous) {
-            (Purpose::Resolve { tip: base, .. }, None) if task.brings.is_some() => Ground::merged(repo, story, task, base),
-            (Purpose::Work | Purpose::Retry { .. }, _) | (_, None) => Ok(fresh()),
-            (_, Some(attempt)) if goes_on && is_filled => {
-                let conflicts = match purpose {
-                    Purpose::Resolve { paths, .. } => paths.clone(),
-                    _ => vec![],
-                };
-                Ok(Ground { base: attempt.base.clone(), keep: true, conflicts })
-            }
-            (Purpose::Resume { .. } | Purpose::NoChange, Some(_)) => Ok(fresh()),
-            (Purpose::Resolve { .. } | Purpose::Repair { .. }, Some(attempt)) => Ground::merged(repo, story, task, &attempt.base),
-        }
-    }
-
-    /// The task's own work with the story's tip merged in: conflicts, if any, stand in the files as markers.
-    fn merged(repo: &Repo, story: &Story, task: &Task, fallback: &Oid) -> Result<Ground> {
-        let branch = Places(story).task_branch(task);
-        let head = repo.resolve(&format!("refs/heads/{branch}"))?.unwrap_or_else(|| fallback.clone());
-        let tip = &story.tip.commit;
-        if repo.is_ancestor(&head, tip)? {
-            return Ok(Ground { base: tip.clone(), keep: false, conflicts: vec![] });
-        }
-        let merge = repo.merge(&head, tip)?;
-        let message = format!("Bring {} up to the story\n\nAura-Task: {}\n", task.id(), task.id());
-        let base = repo.commit_tree(&merge.tree, &[&head, tip], &message, story.updated_at)?;
-        Ok(Ground { base, keep: false, conflicts: merge.conflicts })
-    }
-}
-
-/// Every dependency's landing must be an ancestor of what the agent will see.
-fn prove_base(repo: &Repo, story: &Story, task: &Task, base: &Oid) -> Result<()> {
-    for dependency in &task.planned.depends_on {
-        let landing = story.task(dependency).and_then(|task| task.landings.last());
-        let contained = match landing {
-            Some(landing) => repo.is_ancestor(&landing.commit, base)? || base == &landing.commit,
-            None => false,
-        };
-        if !contained && task.attempts.is_empty() {
-            return Err(Error::internal(format!("`{}` would start at {} without the work of `{dependency}`", task.id(), base.short())));
-        }
-    }
-    Ok(())
-}
-
 fn session_of(task: &Task, purpose: &Purpose, agent: &dyn Agent) -> SessionId {
     let last = task.last_attempt().filter(|attempt| purpose.keeps_session() && attempt.agent == agent.name());
     match last {
         Some(attempt) if agent.resumes() => attempt.session,
         Some(_) | None => SessionId(Uuid::new_v4()),
     }
-}
-
-fn prepare(context: &Context, story: &Story, task: &Task, ground: &Ground) -> Result<()> {
-    if ground.keep {
-        return Ok(());
-    }
-    let places = Places(story);
-    let (worktree, branch) = (places.task_worktree(task), places.task_branch(task));
-    let repo = &context.repo;
-    if task.attempts.is_empty() && repo.advance_worktree(&worktree, &branch, &ground.base)? {
-        return Ok(());
-    }
-    if worktree.is_dir() {
-        // Whatever stands here was made by an agent: it is kept before it is replaced.
-        let known = task.last_attempt().map_or(&story.tip.commit, |attempt| &attempt.base);
-        match repo.rescue(&worktree, &places.rescue_ref(task, task.attempts.len() as u32), known) {
-            // It was cut off from the repository, so no commit can hold what is in it.
-            Err(GitError::NotAWorktree { .. }) => git::put_aside(&worktree)?,
-            kept => drop(kept?),
-        }
-    }
-    make_worktree(context, story, task, &ground.base)
-}
-
-/// A worktree with the task's branch checked out at `base`. What was in it is gone afterwards.
-pub(super) fn make_worktree(context: &Context, story: &Story, task: &Task, base: &Oid) -> Result<()> {
-    let places = Places(story);
-    let (worktree, branch) = (places.task_worktree(task), places.task_branch(task));
-    let repo = &context.repo;
-    let full = format!("refs/heads/{branch}");
-    if repo.resolve(&full)?.is_none() {
-        repo.update_ref(&full, base, crate::git::Expect::Absent, "aura: start of a task")?;
-    }
-    let added = repo.worktree_add(&worktree, At::Branch(&branch))?;
-    repo.set_worktree(&worktree, base)?;
-    if added.created {
-        repo.include(&worktree)?;
-    }
-    Ok(())
 }
 
 struct Launching<'a> {

@@ -80,6 +80,7 @@ impl Engine {
         if let Some(commit) = is_safe {
             self.drop_story_branch(&repo, story, &commit, &mut cleaned)?;
         }
+        repo.unpin_all(&places.work_refs())?;
         // An emptied folder is ours to remove; one that a person put something into stays.
         let _ = std::fs::remove_dir(places.root().join("tasks"));
         let _ = std::fs::remove_dir(places.root());

@@ -75,6 +75,7 @@ enum Key {
     Landing,
     Gate,
     Culprit,
+    Verification,
 }
 
 /// What the lease of a driver says.
@@ -198,6 +199,10 @@ impl Driver {
                     self.in_flight.gate = true;
                     self.spawn(Key::Gate, gating::gate_wave(self.context.clone(), commit, tree, wave));
                 }
+                Effect::Verify { tip } => {
+                    self.in_flight.verifying = true;
+                    self.spawn(Key::Verification, landing::verify(self.context.clone(), tip));
+                }
                 Effect::FindCulprit { good, bad } => {
                     self.in_flight.culprit = true;
                     self.spawn(Key::Culprit, culprit::find(self.context.clone(), good, bad));
@@ -247,6 +252,7 @@ impl Driver {
             }
             Key::Gate => self.in_flight.gate = false,
             Key::Culprit => self.in_flight.culprit = false,
+            Key::Verification => self.in_flight.verifying = false,
         }
         let Err(error) = finished.result else { return Ok(story) };
         tracing::error!(key = ?finished.key, error = %error.chain(), "a worker failed");

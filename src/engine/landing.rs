@@ -1,10 +1,11 @@
 //! Landing: an accepted commit becomes part of the story branch by compare-and-swap, or is handed back as a conflict.
 
 use super::drive::Context;
-use super::{Places, blocking};
+use super::{Places, blocking, preserve, story_branch};
 use crate::domain::{Event, Landable, Oid, Story, Task};
 use crate::error::{Code, Error, Result};
-use crate::git::{Expect, GitError, Landed};
+use crate::git::{Expect, GitError, Landed, Repo};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Lands one accepted task. The merge happens in memory; no worktree is touched.
@@ -23,10 +24,16 @@ fn land_now(context: &Context, permit: &Landable) -> Result<()> {
         }
         let onto = story.tip.commit.clone();
         let message = message(&story, task, permit);
-        match context.repo.land(permit, &story.created.branch, &onto, &message, story.updated_at)? {
+        let landed = context.repo.land(permit, &story.created.branch, &onto, &message, story.updated_at);
+        match landed.map_err(|error| not_landed(&story, permit, error))? {
             Landed::Done { commit, tree } => {
                 let (task, attempt, head) = (permit.task().clone(), permit.attempt(), permit.head().clone());
+                let accepted = Places(&story).accepted_ref(&task);
                 context.append(&[Event::TaskLanded { task, attempt, head, onto, commit, tree }])?;
+                // Its history holds the work from now on.
+                if let Err(error) = context.repo.unpin(&accepted) {
+                    tracing::info!(%accepted, %error, "a pin stays");
+                }
                 return Ok(());
             }
             Landed::Conflict { paths } => {
@@ -34,11 +41,20 @@ fn land_now(context: &Context, permit: &Landable) -> Result<()> {
                 context.append(&[Event::LandingConflicted { task, attempt, tip: onto, paths }])?;
                 return Ok(());
             }
-            Landed::TipMoved { now } => adopt(context, &story, &now)?,
+            Landed::TipMoved { now } => drop(preserve::adopt(&context.engine, &context.repo, &story, &now)?),
         }
     }
     Err(Error::new(Code::Conflict, "land on the story branch: it keeps moving")
         .hint("something else commits to the story branch; stop it and run again"))
+}
+
+/// A landing that was refused: the task, and what can be done. Its work stays on the task's branch.
+fn not_landed(story: &Story, permit: &Landable, error: GitError) -> Error {
+    let error = match error {
+        GitError::RefMoved { .. } => return story_branch::is_gone(story),
+        error => Error::from(error),
+    };
+    Error::new(error.code, format!("land `{}`", permit.task())).because(error.chain())
 }
 
 /// What a person has committed to the story branch since the last run is part of the story from its first moment: it may
@@ -49,24 +65,34 @@ pub(super) async fn adopt_tip(context: &Arc<Context>) -> Result<()> {
         let story = context.story()?;
         match context.repo.resolve(&Places(&story).story_ref())? {
             // A landing that a driver made and did not live to write down is for its own task to find.
-            Some(now) if now != story.tip.commit && story.next_landing().is_none() => adopt(&context, &story, &now),
-            Some(_) | None => Ok(()),
+            Some(now) if now != story.tip.commit && story.next_landing().is_none() => {
+                preserve::adopt(&context.engine, &context.repo, &story, &now).map(|_| ())
+            }
+            Some(_) => Ok(()),
+            None => story_branch::put_back(&context.repo, &story),
         }
     })
     .await
 }
 
-/// Takes a commit that somebody else put on the story branch for the new tip, if it builds on the old one.
-pub(super) fn adopt(context: &Context, story: &Story, now: &Oid) -> Result<()> {
-    if !context.repo.is_ancestor(&story.tip.commit, now)? {
-        let detail =
-            format!("the story branch `{}` was moved to {}, which leaves out work that has landed", story.created.branch, now.short());
-        let hint = format!("move it back: `git branch -f {} {}`", story.created.branch, story.tip.commit);
-        return Err(Error::new(Code::Conflict, detail).hint(hint));
-    }
-    let tree = context.repo.tree_of(now)?;
-    context.append(&[Event::TipAdopted { onto: story.tip.commit.clone(), commit: now.clone(), tree }])?;
-    Ok(())
+/// Looks whether the tip of the story branch holds everything that landed, and writes down what is missing.
+pub(super) async fn verify(context: Arc<Context>, tip: Oid) -> Result<()> {
+    blocking(move || {
+        let story = context.story()?;
+        if story.tip.commit != tip {
+            return Ok(());
+        }
+        match context.repo.resolve(&Places(&story).story_ref())? {
+            Some(now) if now != tip => preserve::adopt(&context.engine, &context.repo, &story, &now).map(|_| ()),
+            Some(_) => {
+                let missing = preserve::missing(&context.repo, &story)?;
+                context.append(&[Event::LandingsVerified { tip, missing }])?;
+                Ok(())
+            }
+            None => Err(story_branch::is_gone(&story)),
+        }
+    })
+    .await
 }
 
 fn message(story: &Story, task: &Task, permit: &Landable) -> String {
@@ -118,20 +144,30 @@ fn sync(context: &Context) -> Result<()> {
     }
     let to = &story.tip.commit;
     let from = repo.resolve(&name)?.unwrap_or_else(|| story.created.base_commit.clone());
-    if from == *to {
-        return Ok(());
-    }
-    let mut synced = repo.sync_checkout(&worktree, &from, to);
-    if synced.is_err() {
-        // It may stand at a later landing than was written down, when a driver was killed in between.
-        let later = repo.landings(&from, to).unwrap_or_default().into_iter().rev().filter(|landing| landing != to);
-        synced = later.map(|from| repo.sync_checkout(&worktree, &from, to)).find(Result::is_ok).unwrap_or(synced);
-    }
-    match synced {
-        Ok(()) => Ok(repo.update_ref(&name, to, Expect::Any, "aura: worktree brought up to date")?),
-        Err(GitError::LocalChanges { path }) => {
-            Err(Error::new(Code::Conflict, format!("{} has local changes in the way", path.display())).hint("commit or stash them there"))
+    let from = stands_at(repo, &worktree, &from, to)?.unwrap_or(from);
+    if from != *to {
+        match repo.sync_checkout(&worktree, &from, to) {
+            Ok(()) => {}
+            Err(GitError::LocalChanges { path }) => {
+                return Err(Error::new(Code::Conflict, format!("{} has local changes in the way", path.display()))
+                    .hint("commit or stash them there"));
+            }
+            Err(error) => return Err(error.into()),
         }
-        Err(error) => Err(error.into()),
     }
+    Ok(repo.update_ref(&name, to, Expect::Any, "aura: worktree brought up to date")?)
+}
+
+/// The commit whose files the index of the story's worktree holds, when it holds exactly those of one: it may stand at another
+/// commit than was written down, when a driver was killed in between or a person has committed there.
+fn stands_at(repo: &Repo, worktree: &Path, from: &Oid, to: &Oid) -> Result<Option<Oid>> {
+    let index = repo.index_tree(worktree)?;
+    for step in repo.landings(from, to)?.into_iter().rev() {
+        for commit in std::iter::once(step.clone()).chain(repo.parents(&step)?.into_iter().skip(1)) {
+            if repo.tree_of(&commit)? == index {
+                return Ok(Some(commit));
+            }
+        }
+    }
+    Ok(None)
 }

@@ -20,9 +20,12 @@ mod guarding;
 mod hosting;
 mod issue;
 mod landing;
+mod preserve;
 mod prompt;
 mod run;
 mod settle;
+mod start_point;
+mod story_branch;
 
 pub use clean::{Cleaned, set_aside};
 pub use complete::{CompleteRequest, Publish, PullOptions, merge_hint};
@@ -35,7 +38,7 @@ pub use run::{RunHandle, RunRequest};
 
 use crate::agent::{self, Agent, AgentEnv, Excerpt};
 use crate::config::{Config, Environment};
-use crate::domain::{Event, Oid, Story, StoryId, Task};
+use crate::domain::{Event, Oid, Story, StoryId, Task, TaskId};
 use crate::error::{Code, Error, Result};
 pub use crate::git::Rescue;
 use crate::git::{GitError, Repo};
@@ -219,6 +222,22 @@ impl Places<'_> {
     /// The squashed commit that the user's own git made, beside what it was made of: made again, it would be another one.
     fn squash_ref(&self) -> String {
         format!("refs/aura/stories/{}/squash", self.0.id.short())
+    }
+    /// What pins things of a story's attempts while they are open.
+    fn work_refs(&self) -> String {
+        format!("refs/aura/stories/{}/work/", self.0.id.short())
+    }
+    /// What the worktree held when an attempt started.
+    fn start_ref(&self, task: &Task, attempt: u32) -> String {
+        format!("{}{}/start-{attempt}", self.work_refs(), task.id())
+    }
+    /// What the worktree held when an attempt ended.
+    fn end_ref(&self, task: &Task, attempt: u32) -> String {
+        format!("{}{}/end-{attempt}", self.work_refs(), task.id())
+    }
+    /// Accepted work that has not landed yet.
+    fn accepted_ref(&self, task: &TaskId) -> String {
+        format!("{}{task}/accepted", self.work_refs())
     }
     fn rescue_ref(&self, task: &Task, attempt: u32) -> String {
         format!("refs/aura/rescue/{}/{}/{attempt}", self.0.id.short(), task.id())

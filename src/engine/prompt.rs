@@ -2,7 +2,7 @@
 //! Pure. Everything that comes from people or models stands between marks and is bounded.
 
 use super::settle::{NO_CHANGE_NEEDED, bounded};
-use crate::domain::{Purpose, Story, Task, TaskId};
+use crate::domain::{Outcome, Purpose, Story, Task, TaskId};
 use crate::gate;
 
 /// Most bytes of the story's description in a task's prompt.
@@ -12,10 +12,20 @@ const REPORT_BYTES_MAX: usize = 24 * 1024;
 /// Most bytes of one dependency's own summary.
 const SUMMARY_BYTES_MAX: usize = 2 * 1024;
 
-/// The prompt of one attempt. `resumed`: the agent's session knows the task already.
-pub(super) fn of(story: &Story, task: &Task, purpose: &Purpose, conflicts: &[String], handoff_bytes_max: usize, resumed: bool) -> String {
-    let news = news(story, task, purpose, conflicts);
-    if resumed {
+/// What the agent will find.
+pub(super) struct Known<'a> {
+    /// Files with conflict markers.
+    pub conflicts: &'a [String],
+    /// Whether the worktree holds what earlier attempts left.
+    pub keeps_files: bool,
+    /// Whether the agent's session knows the task already.
+    pub resumed: bool,
+}
+
+/// The prompt of one attempt.
+pub(super) fn of(story: &Story, task: &Task, purpose: &Purpose, known: &Known<'_>, handoff_bytes_max: usize) -> String {
+    let news = [last_time(task, purpose), news(story, task, purpose, known)].concat();
+    if known.resumed {
         return format!("{news}\n\nYour task is still \"{}\". {}\n", task.planned.title, rules(task));
     }
     let mut prompt = format!(
@@ -52,17 +62,47 @@ fn rules(task: &Task) -> String {
     )
 }
 
+/// Why what is asked for is asked for once more, when the attempt before was for the same.
+fn last_time(task: &Task, purpose: &Purpose) -> String {
+    let asked_before = task.last_attempt().filter(|attempt| attempt.purpose == *purpose);
+    let end = asked_before.and_then(|attempt| attempt.ended.as_ref());
+    match (purpose, end.map(|end| &end.outcome)) {
+        // These say it themselves.
+        (Purpose::Work | Purpose::Retry { .. } | Purpose::Resume { .. } | Purpose::NoChange, _) | (_, None | Some(Outcome::Done)) => {
+            String::new()
+        }
+        (Purpose::Resolve { .. } | Purpose::Repair { .. }, Some(outcome)) => {
+            format!("The last attempt at this did not succeed: {}. Avoid that this time.\n\n", head(&outcome.sentence(), 4 * 1024))
+        }
+    }
+}
+
 /// What is new since the agent last looked, by the purpose of the attempt.
-fn news(story: &Story, task: &Task, purpose: &Purpose, conflicts: &[String]) -> String {
+fn news(story: &Story, task: &Task, purpose: &Purpose, known: &Known<'_>) -> String {
+    let conflicts = known.conflicts;
+    let kept_at = || {
+        let rescue = task.last_attempt().and_then(|attempt| attempt.ended.as_ref()).and_then(|end| end.rescue.as_deref());
+        rescue.map_or_else(String::new, |name| {
+            format!(" They are kept as the commit `{name}`: look there (`git show`) before you start again.")
+        })
+    };
     match purpose {
         Purpose::Work => String::new(),
         Purpose::Retry { error } => format!(
             "An earlier attempt at this task did not succeed: {}. Its changes are gone from the working tree; start afresh and avoid that.",
             head(error, 4 * 1024)
         ),
+        Purpose::Resume { why } if !known.keeps_files && !task.attempts.iter().all(|attempt| attempt.prepared.is_none()) => {
+            format!("You were interrupted ({}). Your changes are not in the working tree any more.{}", head(why, 2 * 1024), kept_at())
+        }
         Purpose::Resume { why } => {
             format!("You were interrupted ({}). Look at the working tree and go on where you stopped.", head(why, 2 * 1024))
         }
+        Purpose::NoChange if known.keeps_files && holds_earlier_work(task) => format!(
+            "You said that you were done, but this time no file has changed. The working tree holds what earlier attempts left. Check whether \
+             it is all that the task asks for: complete it, or, if it is whole as it stands, say so in a line that starts with \
+             `{NO_CHANGE_NEEDED}` and give the reason."
+        ),
         Purpose::NoChange => format!(
             "You said that you were done, but no file has changed. Either do the task now, or, if nothing needs to change, say so in a line \
              that starts with `{NO_CHANGE_NEEDED}` and give the reason."
@@ -98,6 +138,12 @@ fn news(story: &Story, task: &Task, purpose: &Purpose, conflicts: &[String]) -> 
             )
         }
     }
+}
+
+/// Whether earlier attempts changed something that is still in the worktree.
+fn holds_earlier_work(task: &Task) -> bool {
+    let prepared = task.last_attempt().and_then(|attempt| attempt.prepared.as_ref());
+    prepared.is_some_and(|prepared| prepared.origin != prepared.start)
 }
 
 /// What the tasks that changed the same files were for.

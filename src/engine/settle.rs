@@ -1,11 +1,12 @@
 //! What an ended attempt is worth: the adapter's verdict, then the repository's. An exit code is never believed alone.
 
 use super::drive::{Context, Told};
+use super::start_point::is_agents_doing;
 use super::{Error, Places};
 use crate::agent::{Ending, Reader};
-use crate::domain::{AttemptEnded, ChangedFile, Event, Oid, Outcome, Purpose, Story, Task, TaskAccepted, TaskId, is_claimed};
+use crate::domain::{Attempt, AttemptEnded, ChangedFile, Event, Oid, Outcome, Purpose, Story, Task, TaskAccepted, TaskId, is_claimed};
 use crate::error::Result;
-use crate::git::{GitError, Repo, Snapshot, SnapshotRequest};
+use crate::git::{Change, Expect, Repo, Snapshot, SnapshotRequest};
 use crate::proc::JobEnd;
 use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
@@ -43,7 +44,7 @@ pub(super) fn settle(context: &Context, id: &TaskId, number: u32, end: Option<Jo
         usage.duration_ms = end.as_ref().map_or(0, |end| end.duration_ms);
     }
     let evidence = match &verdict.outcome {
-        Outcome::Done => evidence(context, &story, task, &attempt.base, &summary),
+        Outcome::Done => evidence(context, &story, task, attempt, &summary),
         _ => Evidence::Unhappy(verdict.outcome.clone()),
     };
     let (outcome, accepted) = match evidence {
@@ -56,6 +57,13 @@ pub(super) fn settle(context: &Context, id: &TaskId, number: u32, end: Option<Jo
     let mut events = vec![Event::AttemptEnded(Box::new(closing))];
     events.extend(accepted.map(|accepted| Event::TaskAccepted(Box::new(TaskAccepted { attempt: number, ..accepted }))));
     context.append(&events)?;
+    let places = Places(&story);
+    for pin in [places.start_ref(task, number), places.end_ref(task, number)] {
+        // What is left here is removed with the story's worktrees.
+        if let Err(error) = context.repo.unpin(&pin) {
+            tracing::info!(%pin, %error, "a pin stays");
+        }
+    }
     Ok(())
 }
 
@@ -65,50 +73,74 @@ enum Evidence {
 }
 
 /// What is in the worktree is the truth: it becomes a commit, and the commit is looked at.
-fn evidence(context: &Context, story: &Story, task: &Task, base: &Oid, summary: &str) -> Evidence {
-    match look(context, story, task, base, summary) {
+fn evidence(context: &Context, story: &Story, task: &Task, attempt: &Attempt, summary: &str) -> Evidence {
+    match look(context, story, task, attempt, summary) {
         Ok(evidence) => evidence,
         Err(error) => Evidence::Unhappy(Outcome::Refused { detail: error.chain() }),
     }
 }
 
-fn look(context: &Context, story: &Story, task: &Task, base: &Oid, summary: &str) -> Result<Evidence> {
+fn look(context: &Context, story: &Story, task: &Task, attempt: &Attempt, summary: &str) -> Result<Evidence> {
     let places = Places(story);
-    let branch = places.task_branch(task);
-    let repo = &context.repo;
+    let (branch, pin) = (places.task_branch(task), places.end_ref(task, attempt.number));
+    let (repo, base) = (&context.repo, &attempt.base);
+    // An attempt of an older log started with the files of its base.
+    let (origin, start) = attempt.prepared.as_ref().map_or((base, base), |prepared| (&prepared.origin, &prepared.start));
     let message = commit_message(story, task);
-    let request = SnapshotRequest { base, branch: &branch, message: &message, at: story.updated_at };
+    let request = SnapshotRequest { base, origin, branch: &branch, message: &message, at: attempt.started_at, pin: &pin };
     let snapshot = match repo.snapshot(&places.task_worktree(task), &request) {
         Ok(snapshot) => snapshot,
-        Err(error @ (GitError::NestedRepository { .. } | GitError::Tampered { .. })) => {
-            return Ok(Evidence::Unhappy(Outcome::Refused { detail: error.to_string() }));
-        }
+        Err(error) if is_agents_doing(&error) => return Ok(Evidence::Unhappy(Outcome::Refused { detail: error.to_string() })),
         Err(error) => return Err(error.into()),
     };
+    note_strays(context, story, task, attempt, &snapshot)?;
+    let declared = declares_no_change(summary);
+    let mut left = repo.new_markers(origin, &snapshot.content, written(&snapshot))?;
+    if let Purpose::Resolve { paths, .. } = &attempt.purpose {
+        left.extend(unresolved(repo, base, paths, &snapshot, declared)?);
+    }
+    if !left.is_empty() {
+        left.sort();
+        left.dedup();
+        return Ok(Evidence::Unhappy(Outcome::Unresolved { paths: left }));
+    }
+    // A resolution may well end where the story already stands: its own landing says that the task is settled.
+    let must_change = !matches!(attempt.purpose, Purpose::Resolve { .. });
+    // Compared with what this attempt started from: an agent that goes on after a crash and does nothing has done nothing.
+    let is_idle = snapshot.content == repo.tree_of(start)?;
+    if is_idle && must_change && !declared {
+        return Ok(Evidence::Unhappy(Outcome::NoChange));
+    }
+    let head = if snapshot.changed.is_empty() {
+        let message = format!("{message}\nNothing had to change.\n");
+        repo.commit_tree(&snapshot.tree, &[&snapshot.head], &message, attempt.started_at)?
+    } else {
+        snapshot.head.clone()
+    };
+    repo.update_ref(&places.accepted_ref(task.id()), &head, Expect::Any, "aura: accepted")?;
+    Ok(Evidence::Accepted(accepted(task, head, &snapshot)))
+}
+
+/// The files that the agent wrote and did not remove.
+fn written(snapshot: &Snapshot) -> impl Iterator<Item = &str> {
+    snapshot.changed.iter().filter(|file| file.change != Change::Deleted).map(|file| file.path.as_str())
+}
+
+/// Names what the agent left in git beside its work.
+fn note_strays(context: &Context, story: &Story, task: &Task, attempt: &Attempt, snapshot: &Snapshot) -> Result<()> {
+    let id = task.id();
     if let Some(stray) = &snapshot.stray {
-        let id = task.id();
         let text =
             format!("the agent of `{id}` had checked out `{stray}`: its work was taken over, and `{stray}` is where the agent left it");
         context.append(&[Event::Noted { text }])?;
     }
-    let purpose = task.last_attempt().map_or(&Purpose::Work, |attempt| &attempt.purpose);
-    if let Purpose::Resolve { paths, .. } = purpose {
-        let left = unresolved(repo, base, paths, &snapshot, declares_no_change(summary))?;
-        if !left.is_empty() {
-            return Ok(Evidence::Unhappy(Outcome::Unresolved { paths: left }));
-        }
+    if let Some(left) = &snapshot.left_behind {
+        let name = Places(story).rescue_ref(task, attempt.number);
+        context.repo.keep(&name, left)?;
+        let text = format!("commit {} of the agent of `{id}` is not part of its landed history, and is kept under `{name}`", left.short());
+        context.append(&[Event::Noted { text }])?;
     }
-    // A resolution may well end where the story already stands: its own landing says that the task is settled.
-    let must_change = !matches!(purpose, Purpose::Resolve { .. });
-    let head = match (snapshot.changed.is_empty(), must_change) {
-        (false, _) => snapshot.head.clone(),
-        (true, true) if !declares_no_change(summary) => return Ok(Evidence::Unhappy(Outcome::NoChange)),
-        (true, _) => {
-            let message = format!("{message}\nNothing had to change.\n");
-            repo.commit_tree(&snapshot.tree, &[&snapshot.head], &message, story.updated_at)?
-        }
-    };
-    Ok(Evidence::Accepted(accepted(task, head, &snapshot)))
+    Ok(())
 }
 
 /// The conflicts that are still there. One without markers (a binary file, a file that one side removed) looks the same
@@ -147,7 +179,7 @@ fn declares_no_change(summary: &str) -> bool {
     summary.lines().any(|line| line.trim_start_matches(['*', ' ', '`']).starts_with(NO_CHANGE_NEEDED))
 }
 
-fn commit_message(story: &Story, task: &Task) -> String {
+pub(super) fn commit_message(story: &Story, task: &Task) -> String {
     format!("{}\n\nAura-Story: {}\nAura-Task: {}\n", task.planned.title, story.id, task.id())
 }
 

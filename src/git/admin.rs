@@ -288,11 +288,6 @@ pub(super) fn replace(from: &Path, to: &Path, doing: impl Fn() -> String) -> Res
     fault::around(Step::FileReplace, &to.display(), || std::fs::rename(from, to)).map_err(io(doing()))
 }
 
-/// Makes a file that says something by being there.
-pub(super) fn mark(file: &Path, doing: impl Fn() -> String) -> Result<()> {
-    fault::around(Step::FileReplace, &file.display(), || std::fs::write(file, "")).map_err(io(doing()))
-}
-
 /// Removes a file that may be gone already.
 pub(super) fn unmark(file: &Path, doing: impl Fn() -> String) -> Result<()> {
     match fault::around(Step::FileReplace, &format_args!("remove {}", file.display()), || std::fs::remove_file(file)) {

@@ -1,6 +1,6 @@
 //! A worktree that was made ahead of its task, brought to where the story stands when the task starts.
 
-use super::admin::{HeadOf, mark, unmark};
+use super::admin::{HeadOf, unmark};
 use super::cmd::{Site, run, try_run};
 use super::worktree::FILLED;
 use super::{Expect, Repo, Result};
@@ -14,7 +14,9 @@ impl Repo {
         let name = format!("refs/heads/{branch}");
         let Ok(admin) = self.admin_of(path) else { return Ok(false) };
         let is_ours = matches!(self.head_of(&admin), Ok((HeadOf::Branch(head), _)) if head == name);
-        let Some(from) = self.resolve(&name)?.filter(|_| is_ours && admin.join(FILLED).exists()) else { return Ok(false) };
+        let Some(from) = self.resolve(&name)?.filter(|from| is_ours && self.filled_with(path).as_ref() == Some(from)) else {
+            return Ok(false);
+        };
         let site = Site::Worktree { work: path, admin: &admin };
         let status = try_run(self.git(site).dir(path).args(["status", "--porcelain", "-z", "--untracked-files=normal"]))?;
         if !status.success() || !status.stdout.is_empty() {
@@ -27,7 +29,7 @@ impl Repo {
         let doing = format!("bring {} to {}", path.display(), to.short());
         run(self.git(site).dir(path).args(["read-tree", "-m", "-u", from.as_str(), to.as_str()]), &doing)?;
         self.update_ref(&name, to, Expect::At(&from), "aura: worktree set")?;
-        mark(&admin.join(FILLED), || "mark a worktree as filled".into())?;
+        self.mark_filled(&admin, to)?;
         Ok(true)
     }
 }

@@ -34,6 +34,10 @@ mod include;
 
 mod snapshot;
 
+mod start;
+
+mod preserve;
+
 mod content;
 
 mod rescue;
@@ -44,12 +48,14 @@ pub use admin::put_aside;
 pub use aside::set_aside;
 pub use diff::{Change, FileChange};
 pub use land::{Landed, Merge};
+pub use preserve::Taken;
 pub use publish::{CommitRequest, RemoteUrls};
 pub use question::{Hit, LogEntry};
 pub use refs::{RemoteAddresses, init};
 pub use rescue::Rescue;
 pub use settings::Programs;
 pub use snapshot::{Snapshot, SnapshotRequest};
+pub use start::StartRequest;
 pub use worktree::{Added, At};
 
 use crate::domain::Oid;
@@ -107,6 +113,15 @@ pub enum GitError {
     Tampered { path: PathBuf },
     #[error("{} is not a worktree of this repository", path.display())]
     NotAWorktree { path: PathBuf },
+    #[error("{} is not as it was set: {what}", path.display())]
+    NotAsSet { path: PathBuf, what: String },
+    #[error("a merge would take back what landed before, in {}", paths.join(", "))]
+    TakesBack { paths: Vec<String> },
+    #[error("commit {} has nothing in common with the branch that it is to land on", head.short())]
+    NoBase { head: Oid },
+    /// The agent's HEAD does not hold the commit that it started from, and its changes cannot be told from that.
+    #[error("{}", left_its_base(head, base, paths))]
+    LeftItsBase { head: Oid, base: Oid, paths: Vec<String> },
     #[error("{} is in the way and was not made by Aura", path.display())]
     Occupied { path: PathBuf },
     #[error("git was not found")]
@@ -128,6 +143,12 @@ pub enum GitError {
         #[source]
         source: std::io::Error,
     },
+}
+
+fn left_its_base(head: &Oid, base: &Oid, paths: &[String]) -> String {
+    let moved =
+        format!("the worktree was moved to commit {}, which does not hold {}, the commit it started from", head.short(), base.short());
+    if paths.is_empty() { moved } else { format!("{moved}, and its changes conflict with that in {}", paths.join(", ")) }
 }
 
 pub(crate) type Result<T, E = GitError> = std::result::Result<T, E>;

@@ -1,6 +1,6 @@
 //! Worktrees: added one at a time for each repository, filled outside the lock, healed when a crash left half of one.
 
-use super::admin::{HeadOf, free_name, is_half_made, leads_elsewhere, mark, put_aside, refuse_locked, replace, unmark};
+use super::admin::{HeadOf, free_name, is_half_made, leads_elsewhere, put_aside, refuse_locked, replace, unmark, write_whole};
 use super::cmd::{Site, end_orphans, failed, marked, on_disk, run, try_run};
 use super::content::{Entry, folders_of, links_in};
 use super::{Expect, GitError, Repo, Result, again, io, plain};
@@ -8,8 +8,8 @@ use crate::domain::Oid;
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
-/// In a worktree's own git folder: its files are those of a commit, and whatever differs is somebody's work. It is gone
-/// while they are being set.
+/// In a worktree's own git folder: names the commit whose files the worktree was filled with; whatever differs is
+/// somebody's work. Written last and whole; gone while the files are being set.
 pub(super) const FILLED: &str = "aura-filled";
 
 /// What HEAD of a worktree is.
@@ -109,7 +109,20 @@ impl Repo {
         if let Err(error) = self.fill_submodules(path, &admin, to) {
             tracing::warn!(path = %path.display(), %error, "submodules stay empty");
         }
-        mark(&admin.join(FILLED), || format!("mark {} as filled", path.display()))
+        self.mark_filled(&admin, to)
+    }
+
+    /// Writes down which commit a worktree holds.
+    #[allow(clippy::unused_self)] // A step of the repository's, as the others are.
+    pub(super) fn mark_filled(&self, admin: &Path, with: &Oid) -> Result<()> {
+        write_whole(&admin.join(FILLED), with.as_str())
+    }
+
+    /// The commit that a worktree was filled with to the end, if it was.
+    #[must_use]
+    pub fn filled_with(&self, path: &Path) -> Option<Oid> {
+        let text = std::fs::read_to_string(self.admin_of(path).ok()?.join(FILLED)).ok()?;
+        Oid::parse(text.trim()).ok()
     }
 
     /// Whether a worktree was filled to the end. In one that was not, a missing file says nothing about anybody's work.
@@ -121,6 +134,12 @@ impl Repo {
     /// The same for a worktree whose link to the repository was changed.
     pub(super) fn was_filled(admin: &Path) -> bool {
         admin.join(FILLED).exists()
+    }
+
+    /// The tree of what the index of a worktree holds.
+    pub fn index_tree(&self, path: &Path) -> Result<Oid> {
+        let admin = self.admin_of(path)?;
+        self.write_tree(&admin.join("index"), "read the index of a worktree")
     }
 
     /// Brings a worktree whose branch was moved underneath to the branch's new commit, keeping local edits.

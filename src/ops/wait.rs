@@ -178,6 +178,8 @@ fn change(recorded: &Recorded) -> Option<String> {
         | Event::TaskAccepted(_)
         | Event::TaskRetried { .. }
         | Event::TipAdopted { .. }
+        | Event::AttemptPrepared(_)
+        | Event::LandingsVerified { .. }
         | Event::GateStarted { .. }
         | Event::CompletionStarted
         | Event::BaseBrought { .. }

@@ -34,6 +34,11 @@ pub fn started(task: &Task, purpose: Purpose, base: Oid) -> Event {
     }))
 }
 
+pub fn prepared(task: &Task, attempt: u32, upon: Oid) -> Event {
+    let start = oid(&("start", task.id(), attempt));
+    Event::AttemptPrepared(Box::new(AttemptPrepared { task: task.id().clone(), attempt, upon, origin: start.clone(), start }))
+}
+
 pub fn ended(task: &TaskId, attempt: u32, outcome: Outcome, resume_at: Option<Timestamp>) -> Event {
     let usage = Usage { input_tokens: 10, premium_requests: 1.0 / 3.0, ..Usage::default() };
     Event::AttemptEnded(Box::new(AttemptEnded {

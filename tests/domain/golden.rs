@@ -52,9 +52,11 @@ fn place(event: &Event) -> usize {
         Event::PushStarted { .. } => 35,
         Event::BranchPushed { .. } => 36,
         Event::PullRequestOpened { .. } => 37,
+        Event::AttemptPrepared(_) => 38,
+        Event::LandingsVerified { .. } => 39,
     }
 }
-const KINDS: usize = 38;
+const KINDS: usize = 40;
 
 // tidy: flat match
 fn one_of_each() -> Vec<Event> {
@@ -186,6 +188,14 @@ fn one_of_each() -> Vec<Event> {
         Event::PushStarted { remote: text(), branch: text(), commit: oid("s"), was: Some(oid("w")) },
         Event::BranchPushed { remote: text(), branch: text(), commit: oid("s") },
         Event::PullRequestOpened { number: 7, url: text(), updated: true },
+        Event::AttemptPrepared(Box::new(AttemptPrepared {
+            task: id(1),
+            attempt: 1,
+            upon: oid("upon"),
+            origin: oid("origin"),
+            start: oid("start"),
+        })),
+        Event::LandingsVerified { tip: oid("c"), missing: vec![MissingWork { task: id(1), paths: vec!["a".into()] }] },
     ];
     events.extend(ends.map(|outcome| Event::RunEnded { run: RUN, outcome }));
     events.extend(purposes.map(attempt));

@@ -1,7 +1,7 @@
 //! What goes wrong in a world, decided by a seed before anything happens: the same task and attempt always meet the
 //! same fate, in whatever order things happen.
 
-use aura::domain::{Oid, Outcome, Plan, Purpose, TaskDraft, TaskId};
+use aura::domain::{MissingWork, Oid, Outcome, Plan, Purpose, Task, TaskDraft, TaskId};
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 
@@ -23,6 +23,8 @@ pub struct Rules {
     pub flaky: u64,
     /// Nothing can be landed: the disk is full.
     pub broken_branch: bool,
+    /// Tasks whose landed work is not found again.
+    pub lost: BTreeSet<TaskId>,
     /// Tasks whose attempts always end like this.
     pub always: Vec<(TaskId, Outcome)>,
     /// Attempts that were asked to stop.
@@ -32,6 +34,11 @@ pub struct Rules {
 impl Rules {
     pub fn kind(seed: u64) -> Rules {
         Rules { seed, ..Rules::default() }
+    }
+
+    pub fn missing(&self, tasks: &[Task]) -> Vec<MissingWork> {
+        let lost = tasks.iter().filter(|task| self.lost.contains(task.id()));
+        lost.map(|task| MissingWork { task: task.id().clone(), paths: vec!["a.txt".into()] }).collect()
     }
 
     fn chance(&self, what: &str, of: impl Hash, percent: u64) -> bool {

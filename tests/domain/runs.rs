@@ -178,6 +178,20 @@ fn a_task_out_of_attempts_fails_and_takes_only_its_dependents_with_it() {
 }
 
 #[test]
+fn a_story_of_which_landed_work_is_missing_is_never_completed() {
+    for mode in [Mode::Waves, Mode::Flow] {
+        let mut world = World::new(plan_of(&[(1, &[]), (2, &[1])]), Rules { lost: BTreeSet::from([id(1)]), ..Rules::kind(5) }, 2);
+        let outcome = world.run(Scope::All, mode, None);
+        let reason = "work of `task-1` that landed is not on the story branch any more (a.txt)".to_owned();
+        assert_eq!(outcome, RunOutcome::Failed { reason });
+        assert_eq!((world.story.status(), world.story.is_complete()), (StoryStatus::Failed, false));
+        // Found again: the next run says so.
+        finish(&mut world, Scope::All, mode);
+        assert_eq!(world.story.status(), StoryStatus::Completed);
+    }
+}
+
+#[test]
 fn a_missing_login_stops_the_run_at_once_and_the_next_run_goes_on() {
     let wide: Vec<(usize, &[usize])> = (1..=10).map(|n| (n, &[][..])).collect();
     for seed in 0..20 {

@@ -1,7 +1,7 @@
 //! A world without I/O: it does what `next` asks for, by rules that are decided beforehand, and holds every event
 //! against what a user must be able to rely on. Everything random comes from one seed, so each failure repeats.
 
-use crate::facts::{accepted, created, ended, started};
+use crate::facts::{accepted, created, ended, prepared, started};
 use crate::rules::{Rules, hash, oid};
 use aura::domain::*;
 use jiff::{SignedDuration, Timestamp};
@@ -32,6 +32,7 @@ enum Job {
     Land(Landable),
     Gate { commit: Oid, tree: Oid, wave: u32, begun: bool },
     Culprit { bad: Oid },
+    Verify { tip: Oid },
 }
 
 pub struct World {
@@ -170,6 +171,10 @@ impl World {
                     assert_eq!(self.commits[&commit].tree(), tree, "the gate is told a tree that is not the commit's");
                     self.jobs.push(Job::Gate { commit, tree, wave, begun: false });
                 }
+                Effect::Verify { tip } => {
+                    assert!(!std::mem::replace(&mut self.in_flight.verifying, true), "two verifications at once");
+                    self.jobs.push(Job::Verify { tip });
+                }
                 Effect::FindCulprit { bad, .. } => {
                     assert!(!std::mem::replace(&mut self.in_flight.culprit, true), "two searches at once");
                     self.jobs.push(Job::Culprit { bad });
@@ -199,6 +204,11 @@ impl World {
             Job::Land(permit) => self.land(permit),
             Job::Gate { commit, tree, wave, begun } => self.gate(commit, tree, *wave, begun),
             Job::Culprit { bad } => self.culprit(bad),
+            Job::Verify { tip } => {
+                let missing = self.rules.missing(&self.story.tasks);
+                self.append(&[Event::LandingsVerified { tip: tip.clone(), missing }]);
+                false
+            }
         };
         match (&job, goes_on) {
             (_, true) => self.jobs.push(job),
@@ -214,6 +224,7 @@ impl World {
             (Job::Land(_), false) => self.in_flight.landing = false,
             (Job::Gate { .. }, false) => self.in_flight.gate = false,
             (Job::Culprit { .. }, false) => self.in_flight.culprit = false,
+            (Job::Verify { .. }, false) => self.in_flight.verifying = false,
         }
     }
 
@@ -224,7 +235,12 @@ impl World {
                 self.append(&[started(&task, next.clone(), self.story.tip.commit.clone())]);
                 true
             }
-            Work::Running { .. } if self.in_flight.launching.remove(id) => true,
+            Work::Running { attempt } if self.in_flight.launching.remove(id) => {
+                if task.last_attempt().is_some_and(|last| last.prepared.is_none()) {
+                    self.append(&[prepared(&task, *attempt, self.story.tip.commit.clone())]);
+                }
+                true
+            }
             Work::Running { attempt } => {
                 let last = task.last_attempt().expect("a running task has an attempt");
                 let accept = accepted(id, *attempt);
@@ -400,6 +416,10 @@ impl World {
             let tip = &self.commits[&self.story.tip.commit];
             let tasks = &self.story.tasks;
             assert!(self.allowed.contains(tip), "completed, and no gate allowed the tip");
+            assert!(self.story.missing_work().is_empty(), "completed, and landed work is missing");
+            let finished = self.story.run.is_none() && self.story.last_run.as_ref().is_some_and(|run| run.outcome == RunOutcome::Finished);
+            let seen = self.story.verified.as_ref().is_some_and(|verified| verified.tip == self.story.tip.commit);
+            assert!(!finished || seen, "finished, and nobody has looked for what landed");
             assert!(tasks.iter().all(|task| tip.versions.contains_key(task.id())), "completed, and not every task is in the tip");
         }
     }

@@ -141,7 +141,16 @@ impl Project<'_> {
 
     pub fn snapshot(&self, name: &str) -> Result<Snapshot, aura::git::GitError> {
         let branch = format!("aura/{name}");
-        let request = SnapshotRequest { base: &self.base, branch: &branch, message: "What the agent did\n", at: noon() };
+        // Each look is an attempt of its own: what was pinned for an earlier one does not count.
+        static LOOKS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let pin = format!("refs/aura/test/end-{}", LOOKS.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        self.snapshot_pinned(name, &branch, &pin)
+    }
+
+    /// What one attempt left, pinned under this name.
+    pub fn snapshot_pinned(&self, name: &str, branch: &str, pin: &str) -> Result<Snapshot, aura::git::GitError> {
+        let (base, message) = (&self.base, "What the agent did\n");
+        let request = SnapshotRequest { base, origin: base, branch, message, at: noon(), pin };
         self.repo.snapshot(&self.story().join(name), &request)
     }
 

@@ -73,11 +73,12 @@ fn a_tip_that_moved_is_reported_and_nothing_is_landed() {
         project.git(&["update-ref", "refs/heads/aura/story", theirs.as_str()]);
         assert_eq!(land(&project, &head, &tip), Landed::TipMoved { now: theirs.clone() });
         assert_eq!(project.oid("refs/heads/aura/story"), theirs);
-        // Landed, and then somebody went on: the commit returned is always the branch's own.
+        // Landed, and then somebody went on: the landing is found, and what came after it is another step.
         let commit = landed(land(&project, &head, &theirs));
         let after = project.commit(&commit, &[("after.txt", "after\n")]);
         project.git(&["update-ref", "refs/heads/aura/story", after.as_str()]);
-        assert_eq!(land(&project, &head, &theirs), Landed::TipMoved { now: after });
+        assert_eq!(landed(land(&project, &head, &theirs)), commit);
+        assert_eq!(project.oid("refs/heads/aura/story"), after);
         project.git(&["update-ref", "-d", "refs/heads/aura/story"]);
         assert!(matches!(project.repo.land(&permit(&head), "aura/story", &tip, "m", noon()), Err(GitError::RefMoved { .. })));
     });

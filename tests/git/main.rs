@@ -14,4 +14,5 @@ mod questions;
 mod repositories;
 mod snapshots;
 mod submodules;
+mod work;
 mod worktrees;

@@ -218,7 +218,14 @@ fn works_in_a_strange_environment() {
     repo.worktree_add(&worktree, aura::git::At::Detached(&base)).unwrap();
     repo.set_worktree(&worktree, &base).unwrap();
     write(&worktree.join("a.txt"), "a\n");
-    let request = aura::git::SnapshotRequest { base: &base, branch: "aura/strange", message: "m\n", at: crate::lab::noon() };
+    let request = aura::git::SnapshotRequest {
+        base: &base,
+        origin: &base,
+        branch: "aura/strange",
+        message: "m\n",
+        at: crate::lab::noon(),
+        pin: "refs/aura/test/strange",
+    };
     let snapshot = repo.snapshot(&worktree, &request).unwrap();
     assert_eq!(snapshot.changed.len(), 1);
     fs::write(std::env::var_os("AURA_GIT_REPORT").unwrap(), snapshot.head.as_str()).unwrap();

@@ -224,8 +224,14 @@ fn the_same_work_gives_the_same_commit_signed_by_nobody() {
         let heads = ["one", "two"].map(|name| {
             let path = project.worktree(name);
             write(&path.join("b"), "b\n");
-            let request =
-                SnapshotRequest { base: &project.base, branch: &format!("aura/{name}"), message: "Työ\n\nAura-Task: x\n", at: noon() };
+            let request = SnapshotRequest {
+                base: &project.base,
+                origin: &project.base,
+                branch: &format!("aura/{name}"),
+                message: "Työ\n\nAura-Task: x\n",
+                at: noon(),
+                pin: &format!("refs/aura/test/{name}"),
+            };
             project.repo.snapshot(&path, &request).unwrap().head
         });
         assert_eq!(heads[0], heads[1]);

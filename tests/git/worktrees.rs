@@ -334,7 +334,14 @@ fn lives_when_asked_to() {
         repo.set_worktree(&path, &base).unwrap();
         write(&path.join("work.txt"), &format!("{n}\n"));
         repo.rescue(&path, "refs/aura/rescue/s/life/1", &base).unwrap().unwrap();
-        let request = aura::git::SnapshotRequest { base: &base, branch: "aura/life", message: "m\n", at: crate::lab::noon() };
+        let request = aura::git::SnapshotRequest {
+            base: &base,
+            origin: &base,
+            branch: "aura/life",
+            message: "m\n",
+            at: crate::lab::noon(),
+            pin: &format!("refs/aura/test/life-{}-{n}", std::process::id()),
+        };
         repo.snapshot(&path, &request).unwrap();
         if n % 3 == 2 {
             repo.worktree_remove(&path, path.parent().unwrap()).unwrap();

@@ -3,8 +3,8 @@
 use super::Ceremony;
 use super::publish::remote_trouble;
 use crate::domain::{Event, Oid, Story, Verdict};
-use crate::engine::Places;
 use crate::engine::gating::Site;
+use crate::engine::{Places, preserve, story_branch};
 use crate::error::{Code, Error, Result};
 use crate::git::Expect;
 
@@ -12,16 +12,14 @@ impl Ceremony<'_> {
     /// A person may have committed to the story branch after the last gate: their commit is verified like any other.
     pub(super) fn adopt_tip(&self, story: &Story) -> Result<Story> {
         let now = self.repo.resolve(&Places(story).story_ref())?;
-        let Some(now) = now.filter(|now| *now != story.tip.commit) else { return Ok(story.clone()) };
-        if !self.repo.is_ancestor(&story.tip.commit, &now)? {
-            return Err(Error::new(
-                Code::Conflict,
-                format!("the story branch `{}` was moved and leaves out work that has landed", story.created.branch),
-            )
-            .hint(format!("move it back: `git branch -f {} {}`", story.created.branch, story.tip.commit)));
+        let Some(now) = now else {
+            story_branch::put_back(self.repo, story)?;
+            return Ok(story.clone());
+        };
+        if now == story.tip.commit {
+            return Ok(story.clone());
         }
-        let tree = self.repo.tree_of(&now)?;
-        self.append(Event::TipAdopted { onto: story.tip.commit.clone(), commit: now, tree })
+        preserve::adopt(self.engine, self.repo, story, &now)
     }
 
     /// Where the base stands now: at the remote that is published to, else here.
@@ -69,6 +67,11 @@ impl Ceremony<'_> {
             let paths = merge.conflicts;
             let story = self.append(Event::BaseConflicted { base: base.clone(), onto, paths: paths.clone() })?;
             return Ok((story, Some(paths)));
+        }
+        let fork = self.repo.common_base(&onto, base)?;
+        let taken = fork.map(|fork| self.repo.taken_back(&onto, &merge.tree, &fork, base)).transpose()?.unwrap_or_default();
+        if let Some(first) = taken.first() {
+            return Err(Error::new(Code::Conflict, format!("bring in the base: the merge would take back landed work, in {}", first.path)));
         }
         let branch = self.target.base_branch.as_deref().unwrap_or("the base");
         let message = format!("Bring in {branch}\n\nAura-Story: {}\n", story.id);

@@ -12,7 +12,7 @@ mod secrets;
 mod squash;
 mod target;
 
-use super::{Engine, Places, blocking};
+use super::{Engine, Places, blocking, preserve};
 use crate::config::Config;
 use crate::domain::{Completion, Event, Mode, Oid, OrchestratorStatus, Published, Scope, Story, StoryId, Work};
 use crate::engine::run::RunRequest;
@@ -220,6 +220,7 @@ impl Ceremony<'_> {
     /// From a story that is begun to one commit; the paths in conflict where the base does not merge.
     fn prepare(&self, story: &Story) -> Result<Option<Vec<String>>> {
         let story = self.adopt_tip(story)?;
+        preserve::refuse_missing(self.repo, &story, &format!("complete `{}`", story.id.short()))?;
         let base = self.base_now(&story)?;
         let (story, conflict) = self.bring(&story, &base)?;
         if conflict.is_some() {
