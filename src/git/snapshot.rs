@@ -131,7 +131,10 @@ impl Repo {
         // The agent stands on a history without its base (by a reset, a rebase, another branch): a file that only the base
         // has was never the agent's to remove, so its changes are those since the two histories parted.
         let left = |paths| GitError::LeftItsBase { head: head.clone(), base: base.clone(), paths };
-        let Some(fork) = self.merge_base(base, head)? else { return Err(left(vec![])) };
+        let Some(fork) = self.merge_base(base, head)? else {
+            let amended = self.is_amended(base, head)?;
+            return if amended { Ok((base.clone(), end.content.clone())) } else { Err(left(vec![])) };
+        };
         let merge = self.merge_trees(&fork, request.origin, &end.content)?;
         match merge.conflicts {
             none if none.is_empty() => Ok((base.clone(), merge.tree)),
