@@ -265,7 +265,8 @@ impl Story {
     }
 
     /// Whether the merge ceremony is past the point of going back to work.
-    fn is_closed(&self) -> bool {
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
         matches!(self.completion, Completion::Squashed { .. } | Completion::Pushed { .. } | Completion::Done { .. })
     }
 

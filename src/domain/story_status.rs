@@ -1,6 +1,6 @@
 //! The questions one may ask of a story: where it stands, as the seed's wire values and otherwise. Derived, never stored.
 
-use super::{Landable, MissingWork, Plan, RunOutcome, Story, Task, TaskId, Usage, Verdict, Work};
+use super::{Landable, LastRun, MissingWork, Plan, RunOutcome, StopReason, Story, Task, TaskId, Usage, Verdict, Work};
 use serde::{Deserialize, Serialize};
 
 /// Seed wire values of a story's status. Derived, never stored.
@@ -74,7 +74,13 @@ impl Story {
     /// ceremony.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.all_landed() && self.gates.red.is_none() && self.tip_allows() && self.missing_work().is_empty()
+        self.all_landed() && self.gates.red.is_none() && self.tip_allows() && self.missing_work().is_empty() && !self.is_grounded()
+    }
+    /// Whether the last run stopped because something under Aura failed, for example the story branch is not where the log says:
+    /// then nothing is known to be complete.
+    fn is_grounded(&self) -> bool {
+        let environment = |run: &LastRun| matches!(run.outcome, RunOutcome::Stopped { reason: StopReason::Environment, .. });
+        self.run.is_none() && self.last_run.as_ref().is_some_and(environment)
     }
     /// Landed work that the last verification did not find on the story branch.
     #[must_use]

@@ -1,6 +1,6 @@
 //! One task's life: what it may be, and the only table of what may happen to it.
 
-use super::{AttemptEnded, AttemptStarted, ChangedFile, Event, Oid, Outcome, PlannedTask, SessionId, TaskId, Usage};
+use super::{AttemptEnded, AttemptPrepared, AttemptStarted, ChangedFile, Event, Oid, Outcome, PlannedTask, SessionId, TaskId, Usage};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +66,12 @@ pub struct Prepared {
     pub upon: Oid,
     pub origin: Oid,
     pub start: Oid,
+}
+
+impl Prepared {
+    fn of(event: &AttemptPrepared) -> Prepared {
+        Prepared { upon: event.upon.clone(), origin: event.origin.clone(), start: event.start.clone() }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -278,9 +284,7 @@ impl Task {
                 Work::Running { attempt: e.attempt }
             }
             (Work::Running { attempt }, Event::AttemptPrepared(e)) if attempt == e.attempt && self.may_be_prepared() => {
-                if let Some(attempt) = self.attempts.last_mut() {
-                    attempt.prepared = Some(Prepared { upon: e.upon.clone(), origin: e.origin.clone(), start: e.start.clone() });
-                }
+                self.attempts.iter_mut().rev().take(1).for_each(|attempt| attempt.prepared = Some(Prepared::of(e)));
                 Work::Running { attempt }
             }
             (Work::Running { attempt }, Event::AttemptActivity { attempt: of, text, .. })
@@ -301,9 +305,7 @@ impl Task {
             (Work::Running { attempt }, Event::TaskAccepted(e)) if attempt == e.attempt && self.attempt_is_closed() => {
                 self.files.clone_from(&e.files);
                 self.outside_claim.clone_from(&e.outside_claim);
-                if let Some(attempt) = self.attempts.last_mut() {
-                    attempt.accepted = Some(e.head.clone());
-                }
+                self.attempts.iter_mut().rev().take(1).for_each(|attempt| attempt.accepted = Some(e.head.clone()));
                 Work::Accepted { attempt, head: e.head.clone() }
             }
             (Work::Accepted { attempt, .. }, Event::LandingConflicted { attempt: of, tip, paths, .. }) if attempt == *of => {
@@ -395,7 +397,8 @@ impl Task {
                 resume()
             }
             Outcome::NoChange => {
-                self.tries += 1;
+                // An agent that goes on after an interruption may have nothing left to do: to ask it costs no try.
+                self.tries += u32::from(!matches!(purpose, Purpose::Resume { .. }));
                 Purpose::NoChange
             }
             Outcome::Failed { .. } | Outcome::Refused { .. } | Outcome::Unresolved { .. } => {

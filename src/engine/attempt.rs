@@ -94,11 +94,23 @@ fn start(context: &Context, id: &TaskId) -> Result<Started> {
     let outcome = match begun {
         Ok(Ok(())) => return Ok(Started::Running),
         Ok(Err(Unusable(detail))) => Outcome::Refused { detail },
-        // The worktree could not be made or the agent not be started: a fact about this attempt, not about the run.
+        // The worktree could not be made or the agent not be started: no fault of the task's, the first time.
+        Err(error) if !could_not_start_before(task) => {
+            let text = format!("attempt {number} of `{id}` could not be started and is made again: {}", error.chain());
+            context.append(&[Event::Noted { text }])?;
+            Outcome::Interrupted
+        }
         Err(error) => Outcome::Failed { detail: format!("could not be started: {}", error.chain()) },
     };
     context.append(&[ended(id, number, outcome)])?;
     Ok(Started::Ended)
+}
+
+/// Whether the attempt before was not started either.
+fn could_not_start_before(task: &Task) -> bool {
+    let interrupted = |attempt: &&Attempt| attempt.ended.as_ref().is_some_and(|end| end.outcome == Outcome::Interrupted);
+    let never_ran = |attempt: &Attempt| matches!(Job::at(Path::new(&attempt.job)).state(), Ok(JobState::NotStarted));
+    task.last_attempt().filter(interrupted).is_some_and(never_ran)
 }
 
 /// Whether an attempt's session surely holds its task. An agent saves a session a moment after the fact, so one that was

@@ -78,7 +78,8 @@ pub(super) fn refuse_missing(repo: &Repo, story: &Story, doing: &str) -> Result<
         .hint("bring it back on the story branch (each landing is a commit of its history), then run again"))
 }
 
-/// Takes a commit that somebody else put on the story branch for the new tip, if it builds on the old one.
+/// Takes a commit that somebody else put on the story branch for the new tip, if it builds on the old one. A branch that was
+/// moved back is put forward again: what landed stays landed, and nothing of anybody's is lost by that.
 ///
 /// A commit from the story's worktree may have been made while that worktree stood behind the branch: git then puts the old
 /// files on the new tip, which takes back what landed since. It is merged as a change of the files that it was made on.
@@ -87,6 +88,9 @@ pub(super) fn refuse_missing(repo: &Repo, story: &Story, doing: &str) -> Result<
 /// Refuses a commit that leaves out landed work, and one that conflicts with it.
 pub(super) fn adopt(engine: &Engine, repo: &Repo, story: &Story, now: &Oid) -> Result<Story> {
     let (tip, branch, places) = (&story.tip.commit, &story.created.branch, Places(story));
+    if repo.is_ancestor(now, tip)? {
+        return super::story_branch::put_forward(engine, repo, story, now);
+    }
     if !repo.is_ancestor(tip, now)? {
         let detail = format!("the story branch `{branch}` was moved to {}, which leaves out work that has landed", now.short());
         return Err(Error::new(Code::Conflict, detail).hint(super::story_branch::way_back(story)));

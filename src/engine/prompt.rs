@@ -99,7 +99,7 @@ fn news(story: &Story, task: &Task, purpose: &Purpose, known: &Known<'_>) -> Str
             format!("You were interrupted ({}). Look at the working tree and go on where you stopped.", head(why, 2 * 1024))
         }
         Purpose::NoChange if known.keeps_files && holds_earlier_work(task) => format!(
-            "You said that you were done, but this time no file has changed. The working tree holds what earlier attempts left. Check whether \
+            "You said that you were done, but no file has changed this time. The working tree holds what earlier attempts left. Check whether \
              it is all that the task asks for: complete it, or, if it is whole as it stands, say so in a line that starts with \
              `{NO_CHANGE_NEEDED}` and give the reason."
         ),

@@ -90,10 +90,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether a run would find nothing to do.
+    /// Whether a run would find nothing to do: the story is complete, and its branch is where the log says.
     #[must_use]
     pub fn is_finished(story: &Story) -> bool {
-        story.run.is_none() && story.orchestrator_status() == OrchestratorStatus::Completed
+        let stands = || super::story_branch::stands_at_tip(story);
+        story.run.is_none() && story.orchestrator_status() == OrchestratorStatus::Completed && (story.is_closed() || stands())
     }
 
     /// Starts a driver process unless one holds the story. It outlives this process, its terminal and its parent.

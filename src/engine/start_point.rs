@@ -53,8 +53,13 @@ impl StartPoint {
 
     /// The worktree as the attempt before left it, if that attempt ever had a worktree and nothing speaks against it.
     fn kept(repo: &Repo, story: &Story, task: &Task, purpose: &Purpose) -> Option<StartPoint> {
-        let previous = task.last_attempt()?;
-        let prepared = previous.prepared.as_ref().filter(|_| !was_refused(previous))?;
+        // Attempts that never had a worktree have left nothing in it.
+        let previous = task.attempts.iter().rev().find(|attempt| attempt.prepared.is_some())?;
+        let is_same = match purpose {
+            Purpose::Resolve { .. } | Purpose::Repair { .. } => previous.purpose == *purpose,
+            Purpose::Work | Purpose::Retry { .. } | Purpose::Resume { .. } | Purpose::NoChange => previous.accepted.is_none(),
+        };
+        let prepared = previous.prepared.as_ref().filter(|_| is_same && !was_refused(previous))?;
         repo.filled_with(&Places(story).task_worktree(task))?;
         let conflicts = match purpose {
             Purpose::Resolve { paths, .. } => paths.clone(),

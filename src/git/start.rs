@@ -136,8 +136,9 @@ impl Repo {
 
 /// The bytes of a file, or where a link leads; none when it cannot be read.
 fn bytes_of(path: &Path) -> Option<Vec<u8>> {
-    match path.symlink_metadata().ok()?.is_symlink() {
-        true => Some(std::fs::read_link(path).ok()?.into_os_string().into_encoded_bytes()),
-        false => std::fs::read(path).ok(),
+    if path.symlink_metadata().ok()?.is_symlink() {
+        Some(std::fs::read_link(path).ok()?.into_os_string().into_encoded_bytes())
+    } else {
+        std::fs::read(path).ok()
     }
 }

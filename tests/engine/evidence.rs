@@ -184,3 +184,34 @@ fn what_an_agent_leaves_running_is_ended() {
     world.run_well();
     world.close();
 }
+
+#[test]
+fn half_work_of_an_attempt_that_died_is_asked_about_and_never_assumed() {
+    let mut world = World::new();
+    world.story(vec![task("asked", &[]), task("stands", &[])]);
+    for id in ["asked", "stands"] {
+        world.script(id, "#1", vec![write(&format!("{id}.txt"), "half\n"), sh("kill -9 $PPID")]);
+        world.script(id, "resume", vec![]);
+    }
+    world.script("asked", "nochange", vec![append("asked.txt", "whole\n")]);
+    world.script("stands", "nochange", vec![say("NO CHANGE NEEDED: the half is the whole")]);
+    world.run_well();
+    assert_eq!(purposes(&world, "asked"), ["work: crashed", "resume: noChange", "noChange: done"]);
+    assert_eq!(purposes(&world, "stands"), ["work: crashed", "resume: noChange", "noChange: done"]);
+    assert_eq!((world.landed("asked.txt"), world.landed("stands.txt")), ("half\nwhole".into(), "half".into()));
+    world.close();
+}
+
+#[test]
+fn conflict_markers_that_an_agent_leaves_are_refused_and_it_is_told() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[])]);
+    world.script("a", "#1", vec![write("base.txt", "one\n<<<<<<< mine\ntwo\n=======\nTWO\n>>>>>>> theirs\n")]);
+    world.script("a", "#2", vec![write("base.txt", "one\ntwo, both\n")]);
+    world.run_well();
+    assert_eq!(world.landed("base.txt"), "one\ntwo, both");
+    let second = world.events_of_task("attemptStarted", "a").pop().unwrap();
+    let prompt = std::fs::read_to_string(format!("{}/prompt.md", second["job"].as_str().unwrap())).unwrap();
+    assert!(prompt.contains("conflicts are still there in base.txt"), "{prompt}");
+    world.close();
+}

@@ -107,12 +107,32 @@ fn a_persons_commit_on_the_story_branch_is_taken_in() {
 }
 
 #[test]
-fn a_story_branch_that_was_moved_back_is_refused_with_the_way_out() {
+fn a_story_branch_that_was_moved_back_or_removed_is_put_where_landed_work_is() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[]), task("b", &["a"]), task("c", &["b"])]);
+    assert_eq!(world.run_wave().code, 0);
+    let (branch, tip) = (world.branch(), world.git(&["rev-parse", &world.branch()]));
+    let name = format!("refs/heads/{branch}");
+    world.git(&["update-ref", &name, "main"]);
+    assert_eq!(world.run_wave().code, 0);
+    let notes = world.events_of("noted");
+    let said = notes.iter().any(|note| note["text"].as_str().unwrap().contains(&format!("`{branch}` had been moved back")));
+    assert!(said, "{notes:?}");
+    world.git(&["update-ref", "-d", &name]);
+    world.run_well();
+    assert_eq!(["a", "b", "c"].map(|id| world.landed(&format!("{id}.txt"))), ["a", "b", "c"]);
+    assert!(world.try_git(&world.path("repo"), &["merge-base", "--is-ancestor", &tip, &branch]).0);
+    world.close();
+}
+
+#[test]
+fn a_story_branch_that_leaves_landed_work_out_is_refused_with_a_way_back_that_works() {
     let mut world = World::new();
     world.story(vec![task("a", &[]), task("b", &["a"])]);
     assert_eq!(world.run_wave().code, 0);
-    let (branch, tip) = (world.branch(), world.git(&["rev-parse", &world.branch()]));
-    world.git(&["update-ref", &format!("refs/heads/{branch}"), "main"]);
+    let branch = world.branch();
+    let other = world.git(&["commit-tree", "-p", "main", "-m", "something else", "main^{tree}"]);
+    world.git(&["update-ref", &format!("refs/heads/{branch}"), &other]);
     let said = world.run();
     assert_eq!(
         (said.code, &said.json["outcome"], &said.json["stopReason"]),
@@ -120,12 +140,57 @@ fn a_story_branch_that_was_moved_back_is_refused_with_the_way_out() {
         "{}",
         said.json
     );
+    assert_eq!(world.git(&["rev-parse", &branch]), other, "nothing was moved");
+    assert_ne!(world.status()["status"], "Completed");
     let error = said.json["error"].as_str().unwrap();
-    assert!(error.contains(&branch) && error.contains(&tip), "{error}");
-    assert_eq!(world.git(&["rev-parse", &branch]), world.git(&["rev-parse", "main"]), "nothing was moved");
-    world.git(&["update-ref", &format!("refs/heads/{branch}"), &tip]);
+    let command = error.split_once(" (").and_then(|(_, hint)| hint.strip_suffix(')')).unwrap();
+    let status = std::process::Command::new("sh").args(["-c", command]).status().unwrap();
+    assert!(status.success(), "{command}");
     world.run_well();
     assert_eq!((world.landed("a.txt"), world.landed("b.txt")), ("a".into(), "b".into()));
+    world.close();
+}
+
+#[test]
+fn a_commit_made_in_a_worktree_that_stood_behind_takes_nothing_back() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[]), task("b", &["a"]), task("c", &["b"])]);
+    world.script("a", "work", vec![write("a.txt", "a\n"), write("base.txt", "zero\none\ntwo\nthree\nfour\nfive\n")]);
+    let worktree = world.worktree("story");
+    // An edit of a person's in the way of the first landing: from then on the worktree stands behind.
+    fs::write(worktree.join("base.txt"), "one\ntwo\nthree\nfour\nfive\nsix\n").unwrap();
+    assert_eq!(world.run_wave().code, 0);
+    assert_eq!(world.run_wave().code, 0);
+    assert!(!worktree.join("a.txt").exists(), "it stands behind");
+    world.git_in(&worktree, &["commit", "-qam", "mine"]);
+    assert_eq!(world.landed("a.txt"), "", "git has put the old files on the new tip");
+    world.run_well();
+    assert_eq!(["a", "b", "c"].map(|id| world.landed(&format!("{id}.txt"))), ["a", "b", "c"]);
+    assert_eq!(world.landed("base.txt"), "zero\none\ntwo\nthree\nfour\nfive\nsix");
+    let notes = world.events_of("noted");
+    assert!(notes.iter().any(|note| note["text"].as_str().unwrap().contains("was merged instead")), "{notes:?}");
+    assert_eq!(world.git_in(&worktree, &["status", "--porcelain"]), "", "the worktree is brought forward");
+    assert_eq!(fs::read_to_string(worktree.join("a.txt")).unwrap(), "a\n");
+    world.tool("complete_story", json!({ "publish": "branch" }));
+    world.close();
+}
+
+#[test]
+fn a_commit_on_old_files_that_conflicts_with_what_landed_is_refused_and_kept() {
+    let mut world = World::new();
+    world.story(vec![task("a", &[])]);
+    world.script("a", "work", vec![write("a.txt", "a\n"), write("base.txt", "one\ntwo\nTHREE\nfour\nfive\n")]);
+    let worktree = world.worktree("story");
+    fs::write(worktree.join("base.txt"), "one\ntwo\nthree, mine\nfour\nfive\n").unwrap();
+    world.run_well();
+    world.git_in(&worktree, &["commit", "-qam", "mine"]);
+    let mine = world.git(&["rev-parse", &world.branch()]);
+    let said = world.run();
+    assert_eq!((said.code, &said.json["stopReason"]), (6, &json!("environment")), "{}", said.json);
+    assert!(said.json["error"].as_str().unwrap().contains("base.txt"), "{}", said.json);
+    assert_eq!(world.git(&["rev-parse", &world.branch()]), mine);
+    assert_ne!(world.status()["status"], "Completed");
+    assert_ne!(world.call("complete_story", json!({ "storyId": world.id })).code, 0);
     world.close();
 }
 

@@ -14,6 +14,7 @@ mod evidence;
 mod gates;
 mod git_dies;
 mod keep;
+mod kills;
 mod order;
 mod pushes;
 mod seam;

@@ -9,6 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+/// Each look at a worktree is an attempt of its own: what was pinned for an earlier one does not count.
+static LOOKS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
 const HERE: &str = "AURA_GIT_LAB";
 
 pub struct Lab {
@@ -141,8 +143,6 @@ impl Project<'_> {
 
     pub fn snapshot(&self, name: &str) -> Result<Snapshot, aura::git::GitError> {
         let branch = format!("aura/{name}");
-        // Each look is an attempt of its own: what was pinned for an earlier one does not count.
-        static LOOKS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let pin = format!("refs/aura/test/end-{}", LOOKS.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
         self.snapshot_pinned(name, &branch, &pin)
     }

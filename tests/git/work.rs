@@ -6,6 +6,8 @@ use aura::git::{GitError, StartRequest};
 use std::fs;
 use std::path::Path;
 
+type Touch = fn(&Lab, &Path);
+
 fn prove(project: &Project, name: &str, at: &aura::domain::Oid) -> Result<aura::domain::Oid, GitError> {
     let (branch, pin) = (format!("aura/{name}"), format!("refs/aura/test/start-{name}"));
     project.repo.prove_start(&project.story().join(name), &StartRequest { branch: &branch, at, pin: &pin, time: noon() })
@@ -19,7 +21,6 @@ fn a_start_is_proven_and_pinned() {
         write(&path.join("target/cache"), "ignored files do not count\n");
         assert_eq!(prove(&project, "task", &project.base).unwrap(), project.base);
         assert_eq!(project.oid("refs/aura/test/start-task"), project.base);
-        type Touch = fn(&Lab, &Path);
         let touches: [(&str, Touch); 6] = [
             ("a file is gone", |_, path| fs::remove_file(path.join("src/lib.txt")).unwrap()),
             ("a file is changed", |_, path| write(&path.join("src/lib.txt"), "changed\n")),
