@@ -32,6 +32,11 @@ pub const KINDS: &[(&str, &str, &str)] = &[
         "An agent was started on a task.",
         "task:text attempt:count purpose:Purpose agent:text session:id base:commit worktree:text job:text",
     ),
+    (
+        "attemptPrepared",
+        "The worktree of an attempt is ready, and proven to be.",
+        "task:text attempt:count upon:commit origin:commit start:commit",
+    ),
     ("attemptActivity", "What an agent does now, in a few words of its own.", "task:text attempt:count text:text"),
     (
         "attemptEnded",
@@ -45,6 +50,7 @@ pub const KINDS: &[(&str, &str, &str)] = &[
     ("taskSkipped", "A task is skipped, because one that it depends on did not land.", "task:text because:text"),
     ("taskRetried", "A person asks for one more try.", "task:text"),
     ("tipAdopted", "A person's commit is the tip of the story branch.", "onto:commit commit:commit tree:commit"),
+    ("landingsVerified", "All landed work was looked for at the tip of the story branch.", "tip:commit missing:[MissingWork]"),
     ("gateStarted", "The checks run at a commit.", "commit:commit tree:commit wave:count"),
     ("gateFinished", "What the checks found.", "wave:count report:GateReport"),
     ("culpritFound", "The task whose landing turned the gate red.", "commit:commit task:text"),
@@ -73,6 +79,7 @@ const PARTS: &[(&str, &str, &str)] = &[
     ),
     ("AddedOrder", "An order that Aura added, because two tasks claim one file.", "first:text then:text file:text"),
     ("ChangedFile", "A file that was changed, and how many lines.", "path:text added:count removed:count"),
+    ("MissingWork", "Landed work of a task that was not found.", "task:text paths:texts"),
     ("Purpose", "Why an attempt was made.", "purpose:text ~error:text ~why:text ~tip:commit ~paths:texts ~commit:commit"),
     ("AttemptOutcome", "How an attempt ended.", "result:text ~detail:text ~retryAfterS:big? ~paths:texts"),
     (
