@@ -3,7 +3,7 @@
 use super::drive::{Context, Told};
 use super::start_point::is_agents_doing;
 use super::{Error, Places};
-use crate::agent::{Ending, Reader};
+use crate::agent::{Ending, Reader, guard};
 use crate::domain::{Attempt, AttemptEnded, ChangedFile, Event, Oid, Outcome, Purpose, Story, Task, TaskAccepted, TaskId, is_claimed};
 use crate::error::Result;
 use crate::git::{Change, Expect, Repo, Snapshot, SnapshotRequest};
@@ -54,7 +54,8 @@ pub(super) fn settle(context: &Context, id: &TaskId, number: u32, end: Option<Jo
     let rescue = if accepted.is_some() { None } else { rescue(context, &story, task, number) };
     let resume_at = resume_at(context, &outcome);
     let closing = AttemptEnded { task: id.clone(), attempt: number, outcome, summary, usage, rescue, resume_at };
-    let mut events = vec![Event::AttemptEnded(Box::new(closing))];
+    let mut events: Vec<Event> = guard::pushes_tried(folder).iter().map(|place| tried_to_push(id, place)).collect();
+    events.push(Event::AttemptEnded(Box::new(closing)));
     events.extend(accepted.map(|accepted| Event::TaskAccepted(Box::new(TaskAccepted { attempt: number, ..accepted }))));
     context.append(&events)?;
     let places = Places(&story);
@@ -65,6 +66,10 @@ pub(super) fn settle(context: &Context, id: &TaskId, number: u32, end: Option<Jo
         }
     }
     Ok(())
+}
+
+fn tried_to_push(id: &TaskId, place: &str) -> Event {
+    Event::Noted { text: format!("the agent of `{id}` tried to push to `{}`: agents cannot push", place.escape_debug()) }
 }
 
 enum Evidence {

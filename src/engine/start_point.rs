@@ -181,8 +181,13 @@ fn fill(context: &Context, story: &Story, task: &Task, base: &Oid) -> Result<()>
     let places = Places(story);
     let (worktree, branch) = (places.task_worktree(task), places.task_branch(task));
     let repo = &context.repo;
-    if task.attempts.is_empty() && repo.advance_worktree(&worktree, &branch, base)? {
-        return Ok(());
+    if task.attempts.is_empty() {
+        match repo.advance_worktree(&worktree, &branch, base) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            // A git that was killed in the middle cannot go on where it stopped: the long way round does.
+            Err(error) => tracing::warn!(task = %task.id(), %error, "a worktree that was made ahead is made again"),
+        }
     }
     if worktree.is_dir() {
         let known = task.last_attempt().map_or(&story.tip.commit, |attempt| &attempt.base);
