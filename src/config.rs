@@ -14,7 +14,7 @@ use crate::agent::AgentConfig;
 use crate::domain::{Limits, PARALLELISM_MAX};
 use crate::error::{Code, Error, Result};
 use crate::forge::{ForgeConfig, Token};
-use crate::gate::GateConfig;
+use crate::gate::{GateConfig, SetupConfig, Surroundings};
 use crate::planner::PlannerConfig;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -64,6 +64,11 @@ pub struct Config {
     pub agents: BTreeMap<String, AgentConfig>,
     pub planners: BTreeMap<String, PlannerConfig>,
     pub gate: GateConfig,
+    pub setup: SetupConfig,
+    /// Secrets that checks and set-up get all the same. From the user's own file only: the repository must not ask for them.
+    pub env_keep: Vec<String>,
+    /// Set for checks and set-up; from the user's own file only.
+    pub env: BTreeMap<String, String>,
     pub bounds: Bounds,
     /// Folder that holds the folders of stories; none means: beside the repository.
     pub worktrees: Option<PathBuf>,
@@ -141,6 +146,23 @@ pub fn forge_token(config: &ForgeConfig, host: &str) -> Option<(String, Token)> 
     names.into_iter().find_map(|name| Some((name.to_owned(), Token::new(&named_variable(name)?)?)))
 }
 
+/// What a gate has to know of this process's environment, and what the user wants of it.
+#[must_use]
+#[allow(clippy::disallowed_methods)]
+pub fn surroundings(config: &Config, checkout: &Path) -> Surroundings {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut present: Vec<String> = names.filter(|name| crate::gate::is_secret(name) && !name.starts_with("GIT_")).collect();
+    present.sort();
+    Surroundings {
+        keep: config.env_keep.clone(),
+        set: config.env.clone(),
+        present,
+        python_path: std::env::var_os("PYTHONPATH"),
+        go_flags: named_variable("GOFLAGS"),
+        checkout: Some(checkout.to_owned()),
+    }
+}
+
 impl Config {
     /// Reads the user's `config.toml` in `home` and the repository's `aura.toml`, both optional.
     ///
@@ -165,6 +187,13 @@ impl Config {
                     path.display()
                 ))
                 .hint(format!("put it into {}", home.join("config.toml").display())));
+            }
+            if (file.env_keep.is_some() || file.env.is_some()) && !is_the_users {
+                return Err(Error::invalid(format!(
+                    "{}: `env_keep` and `env` say which secrets checks get to see, so a repository may not set them",
+                    path.display()
+                ))
+                .hint(format!("put them into {}", home.join("config.toml").display())));
             }
             config.merge(file, &path)?;
         }
@@ -191,6 +220,11 @@ impl Config {
         if let Some(gate) = file.gate {
             self.gate = gate;
         }
+        if let Some(setup) = file.setup {
+            self.setup = setup;
+        }
+        self.env_keep.extend(file.env_keep.unwrap_or_default());
+        self.env.extend(file.env.unwrap_or_default());
         if let Some(complete) = file.complete {
             self.complete.merge(complete);
         }
@@ -226,6 +260,9 @@ impl Default for Config {
             agents: BTreeMap::from([("copilot".into(), AgentConfig::default())]),
             planners: BTreeMap::new(),
             gate: GateConfig::default(),
+            setup: SetupConfig::default(),
+            env_keep: Vec::new(),
+            env: BTreeMap::new(),
             bounds: Bounds::default(),
             worktrees: None,
             complete: CompleteConfig::default(),
@@ -243,6 +280,9 @@ struct File {
     agents: BTreeMap<String, AgentConfig>,
     planners: BTreeMap<String, PlannerConfig>,
     gate: Option<GateConfig>,
+    setup: Option<SetupConfig>,
+    env_keep: Option<Vec<String>>,
+    env: Option<BTreeMap<String, String>>,
     limits: LimitsFile,
     worktrees: Option<PathBuf>,
     complete: Option<complete::CompleteFile>,

@@ -33,7 +33,8 @@ const ROOMS: &[(&str, &[&str])] = &[
 const RESERVED: &[(&str, &[&str], &str)] = &[
     ("process::Command", &["proc"], "one room starts programs"),
     ("rusqlite", &["store"], "one room opens the database"),
-    ("env::var", &["config"], "one room reads the environment"),
+    // What a job adds to a variable of the user's, it adds to what the job would have inherited.
+    ("env::var", &["config", "proc"], "one room reads the environment"),
     ("env::current_dir", &["edge"], "nothing depends on the current directory unless it was passed in"),
     ("println!", &["edge"], "stdout is the answer, stderr the conversation, and both belong to the doors"),
     ("print!(", &["edge"], "stdout is the answer, stderr the conversation, and both belong to the doors"),

@@ -22,10 +22,12 @@ impl Verdict {
     }
 }
 
-/// What kind of check it is. The gate runs every build before any test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What kind of check it is. The gate sets up before it builds, and runs every build before any test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckKind {
+    /// Fetches what the tree needs: packages, tools. What fails here may be nobody's fault.
+    Setup,
     Build,
     Test,
 }
@@ -49,12 +51,60 @@ pub enum CheckEnd {
     },
     /// Not run because an earlier check failed.
     NotRun,
+    /// It ended well and no test ran. `base` is how many the same check ran at the story's base: with 0 nothing was
+    /// lost, so it is not red, and still has not passed.
+    RanNothing {
+        base: Option<u32>,
+    },
+    /// What it needs from outside could not be had: a feed that does not answer, a login that has expired. No tree can
+    /// mend that, so no task is to blame.
+    Unavailable {
+        what: String,
+    },
 }
 
 impl CheckEnd {
     #[must_use]
     pub fn is_good(&self) -> bool {
         matches!(self, CheckEnd::Passed | CheckEnd::Flaky)
+    }
+    /// Whether it forbids going on. A check that ran no test, where the base ran none either, proves nothing and forbids
+    /// nothing.
+    #[must_use]
+    pub fn is_red(&self) -> bool {
+        !self.is_good() && *self != CheckEnd::RanNothing { base: Some(0) }
+    }
+    /// Whether only somebody outside of the story can mend it: the machine, the network, an account.
+    #[must_use]
+    pub fn is_nobodys(&self) -> bool {
+        match self {
+            CheckEnd::Unavailable { .. } => true,
+            // A program of the repository's own has a path; it can have been lost by a task.
+            CheckEnd::Missing { program } => !program.contains(['/', '\\']),
+            CheckEnd::Passed
+            | CheckEnd::Flaky
+            | CheckEnd::Failed { .. }
+            | CheckEnd::TimedOut { .. }
+            | CheckEnd::NotRun
+            | CheckEnd::RanNothing { .. } => false,
+        }
+    }
+    /// How it ended, for people: the name of the check comes before it.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            CheckEnd::Passed => "passed".into(),
+            CheckEnd::Flaky => "passed when run again".into(),
+            CheckEnd::Failed { exit_code: Some(code) } => format!("failed with exit code {code}"),
+            CheckEnd::Failed { exit_code: None } => "was killed".into(),
+            CheckEnd::TimedOut { deadline_s } => format!("took longer than {deadline_s} s"),
+            CheckEnd::Missing { program } => format!("could not run: `{program}` was not found"),
+            CheckEnd::NotRun => "was not run".into(),
+            CheckEnd::RanNothing { base: Some(0) } => "ran no tests, and ran none at the base".into(),
+            CheckEnd::RanNothing { base: Some(base) } => format!("ran no tests; at the base it ran {base}"),
+            CheckEnd::RanNothing { base: None } => "ran no tests".into(),
+            CheckEnd::Unavailable { what } => format!("could not get what it needs: {what}"),
+        }
     }
 }
 
@@ -75,6 +125,31 @@ pub struct CheckReport {
     /// Tests that passed and failed, where the output tells.
     pub tests_passed: Option<u32>,
     pub tests_failed: Option<u32>,
+    /// Tests that the runner knows and did not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests_skipped: Option<u32>,
+    /// What a reader has to know besides, in sentences: a tracked file that the check changed, far fewer tests than before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+impl CheckReport {
+    /// The name, with the folder where that is not the root: `web: npm test`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self.folder.as_str() {
+            "." => self.name.clone(),
+            folder => format!("{folder}: {}", self.name),
+        }
+    }
+    /// How many tests ran, where that is known.
+    #[must_use]
+    pub fn tests_run(&self) -> Option<u32> {
+        match (self.tests_passed, self.tests_failed) {
+            (None, None) => None,
+            (passed, failed) => Some(passed.unwrap_or(0).saturating_add(failed.unwrap_or(0))),
+        }
+    }
 }
 
 /// What a gate found at one commit.
@@ -93,7 +168,7 @@ impl GateReport {
     /// The failing check, if there is one.
     #[must_use]
     pub fn failing(&self) -> Option<&CheckReport> {
-        self.checks.iter().find(|check| !check.end.is_good() && check.end != CheckEnd::NotRun)
+        self.checks.iter().find(|check| check.end.is_red() && check.end != CheckEnd::NotRun)
     }
     /// Passing and failing tests over all checks, where known.
     #[must_use]

@@ -85,6 +85,9 @@ pub struct Gates {
     /// The last report: what status shows.
     pub last: Option<GateReport>,
     pub last_wave: u32,
+    /// What the gate said at the story's base, once it was asked: what was red or without tests before any task.
+    #[serde(default)]
+    pub base: Option<GateReport>,
 }
 
 /// The last look for all landed work at a tip of the story branch.
@@ -458,6 +461,9 @@ impl Story {
         }
         // A bisection gates old commits too (wave 0): they tell about their tree and nothing else.
         gates.verdicts.insert(report.tree.clone(), report.verdict);
+        if report.commit == self.created.base_commit && !report.reused {
+            gates.base = Some(report.clone());
+        }
         if wave == 0 {
             return;
         }

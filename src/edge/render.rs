@@ -226,8 +226,12 @@ fn gate(gate: &Value) -> String {
         match s(check, "result") {
             "passed" => {}
             "notRun" => text += &format!("  {}: not run\n", s(check, "name")),
+            "ranNothing" => text += &format!("  {}: ended well, but ran no tests\n", s(check, "name")),
             "flaky" => text += &format!("  {}: failed once and passed when run again on the same tree\n", s(check, "name")),
             _ => text += &format!("\n{}\n\n", s(check, "output")),
+        }
+        for note in check["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            text += &format!("  {}: {note}\n", s(check, "name"));
         }
     }
     text

@@ -32,6 +32,11 @@ fn search(context: &Context, good: Option<&Oid>, bad: &Oid) -> Result<Found> {
     let story = context.story()?;
     let base = story.created.base_commit.clone();
     let from = good.unwrap_or(&base);
+    // What no tree can mend is nobody's, and no commit has to be gated to know it.
+    let failing = story.gates.last.as_ref().filter(|report| report.commit == *bad).and_then(|report| report.failing());
+    if let Some(check) = failing.filter(|check| check.end.is_nobodys()) {
+        return Ok(Found::Nobody(format!("`{}` {}", check.label(), check.end.sentence())));
+    }
     let landings = context.repo.landings(from, bad)?;
     // Without a commit that was ever allowed, the base itself may be red: then no task is to blame.
     let base_allows = if good.is_none() { allows(context, &base)? } else { Some(true) };
@@ -39,7 +44,10 @@ fn search(context: &Context, good: Option<&Oid>, bad: &Oid) -> Result<Found> {
     if !base_allows {
         let failing =
             story.gates.last.as_ref().and_then(|report| report.failing()).map_or("a check", |check| check.name.as_str()).to_owned();
-        return Ok(Found::Nobody(format!("the base commit {} is red already, before any task: see `{failing}`", base.short())));
+        return Ok(Found::Nobody(format!(
+            "the base commit {} is red already, before any task: see `{failing}`. Make it green there, or leave the check out with `skip` under [gate] in aura.toml",
+            base.short()
+        )));
     }
     // Invariant: everything before `low` is allowed, `high` is red.
     let (mut low, mut high) = (0, landings.len().saturating_sub(1));

@@ -2,11 +2,11 @@
 
 use super::drive::Context;
 use super::{Engine, Places, blocking};
-use crate::config::Config;
-use crate::domain::{Event, GateReport, Oid, Story, Verdict};
-use crate::error::Result;
+use crate::config::{Config, surroundings};
+use crate::domain::{CheckEnd, CheckKind, CheckReport, Event, GateReport, Oid, Story, Verdict};
+use crate::error::{Error, Result};
 use crate::gate::{self, GateError, GateRun, Programs};
-use crate::git::{At, Repo};
+use crate::git::{At, Change, Repo};
 use crate::proc::{Job, JobState, Stop};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,6 +39,12 @@ pub(super) struct Site<'a> {
     pub story: &'a Story,
 }
 
+/// One way through the checks: the tree as it is left by earlier gates, or as a fresh clone has it.
+enum Ran {
+    Checks(Vec<CheckReport>),
+    Stopped,
+}
+
 impl Site<'_> {
     /// Runs the checks at `commit`, unless its tree has a verdict already. Asked again on the same occasion (a run, a
     /// completion), it takes up what is there.
@@ -46,40 +52,123 @@ impl Site<'_> {
         if let Some(report) = self.known(commit, tree) {
             return Ok(Some(report));
         }
+        let Ran::Checks(checks) = self.judge(commit, occasion, stop)? else { return Ok(None) };
+        let Some(checks) = self.beside_base(commit, checks, occasion, stop)? else { return Ok(None) };
+        Ok(Some(GateReport { commit: commit.clone(), tree: tree.clone(), verdict: gate::verdict(&checks), checks, reused: false }))
+    }
+
+    /// What a fresh clone would say. What earlier gates built is used, but never believed when it says no, nor when files
+    /// are gone since: their outputs are not.
+    fn judge(&self, commit: &Oid, occasion: &str, stop: &dyn Fn() -> bool) -> Result<Ran> {
         let worktree = Places(self.story).gate_worktree();
         let gates = self.engine.store.story_folder(self.story.id).join("gates");
         let jobs = gates.join(occasion).join(commit.as_str());
+        let again = gates.join(occasion).join(format!("{commit}-clean"));
         // A check outlives the driver that started it. One of ours is waited for, in the tree as it is; any other would work
         // in the tree that is about to be changed.
-        if !end_all_but(&gates, &jobs)? {
-            let added = self.repo.worktree_add(&worktree, At::Detached(commit))?;
-            self.repo.set_worktree(&worktree, commit)?;
-            if added.created {
-                self.repo.include(&worktree)?;
+        let cleaned = again.is_dir();
+        let running = end_all_but(&gates, if cleaned { &again } else { &jobs })?;
+        if cleaned {
+            if !running {
+                self.place(&worktree, commit)?;
             }
+            return self.run(&worktree, &again, occasion, stop);
         }
+        let used = if running { true } else { self.place(&worktree, commit)? };
+        let Ran::Checks(checks) = self.run(&worktree, &jobs, occasion, stop)? else { return Ok(Ran::Stopped) };
+        let red = checks.iter().find(|check| check.end.is_red());
+        if !used || red.is_none_or(|check| check.end.is_nobodys() || matches!(check.end, CheckEnd::TimedOut { .. })) {
+            return Ok(Ran::Checks(checks));
+        }
+        // The folder stands for the decision: whoever comes after a crash goes on from here.
+        std::fs::create_dir_all(&again).map_err(|e| Error::internal(format!("make {}", again.display())).because(e))?;
+        self.repo.set_worktree(&worktree, commit)?;
+        self.repo.purge_worktree(&worktree)?;
+        self.run(&worktree, &again, occasion, stop)
+    }
+
+    /// Brings the gate's worktree to a commit. True when it holds what earlier gates left.
+    fn place(&self, worktree: &Path, commit: &Oid) -> Result<bool> {
+        let before = self.repo.detached_at(worktree);
+        let added = self.repo.worktree_add(worktree, At::Detached(commit))?;
+        self.repo.set_worktree(worktree, commit)?;
+        if added.created {
+            self.repo.include(worktree)?;
+            return Ok(false);
+        }
+        let Some(before) = before else { return Ok(true) };
+        let gone = self.repo.diff_files(&before, commit)?.iter().any(|file| file.change == Change::Deleted);
+        if gone {
+            self.repo.purge_worktree(worktree)?;
+        }
+        Ok(!gone)
+    }
+
+    fn run(&self, worktree: &Path, jobs: &Path, occasion: &str, stop: &dyn Fn() -> bool) -> Result<Ran> {
         let programs = Programs::on(self.engine.environment().path.clone().unwrap_or_default());
-        let found = gate::checks(&worktree, &self.config.gate, &programs)?;
+        let mut found = gate::checks(worktree, &self.config.gate, &self.config.setup, &programs)?;
         if !found.left_out.is_empty() {
             let text = format!("the gate leaves out {}: at most {} checks run", found.left_out.join(", "), gate::CHECKS_MAX);
             self.engine.append(self.story.id, &[Event::Noted { text }])?;
         }
+        let steps: Vec<gate::Check> = found.checks.iter().filter(|check| check.kind == CheckKind::Setup).cloned().collect();
+        let key = gate::setup_key(worktree, &steps);
+        if self.repo.set_up_in(worktree) == key {
+            found.checks.retain(|check| check.kind != CheckKind::Setup);
+        }
+        let surroundings = surroundings(self.config, self.repo.root());
+        let changed = || self.repo.changed_in(worktree).unwrap_or_default();
         let request = GateRun {
             aura: &self.engine.environment().exe,
-            root: &worktree,
-            jobs: &jobs,
+            root: worktree,
+            jobs,
             checks: &found.checks,
-            cookie: &format!("{}/gate/{occasion}/{}", self.story.id.short(), commit.short()),
+            cookie: &format!("{}/gate/{occasion}/{}", self.story.id.short(), jobs.file_name().unwrap_or_default().to_string_lossy()),
             programs: &programs,
+            surroundings: &surroundings,
+            flaky: &self.config.gate.flaky,
             output_bytes: self.config.gate.output_bytes,
+            changed: &changed,
             stop,
         };
         let checks = match gate::run(&request) {
             Ok(checks) => checks,
-            Err(GateError::Stopped) => return Ok(None),
+            Err(GateError::Stopped) => return Ok(Ran::Stopped),
             Err(error) => return Err(error.into()),
         };
-        Ok(Some(GateReport { commit: commit.clone(), tree: tree.clone(), verdict: gate::verdict(&checks), checks, reused: false }))
+        if checks.iter().filter(|check| check.kind == CheckKind::Setup).all(|check| check.end.is_good()) {
+            self.repo.note_set_up(worktree, &key)?;
+        }
+        Ok(Ran::Checks(checks))
+    }
+
+    /// A check that ran no test is judged by what it ran at the base, which is asked once, and only then.
+    fn beside_base(
+        &self,
+        commit: &Oid,
+        checks: Vec<CheckReport>,
+        occasion: &str,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Vec<CheckReport>>> {
+        let base = &self.story.created.base_commit;
+        let nothing = checks.iter().any(|check| matches!(check.end, CheckEnd::RanNothing { .. }));
+        if commit == base {
+            return Ok(Some(gate::compared(checks.clone(), &checks)));
+        }
+        let story = self.engine.store.story(self.story.id)?;
+        if let Some(base) = &story.gates.base {
+            return Ok(Some(gate::compared(checks, &base.checks)));
+        }
+        if !nothing {
+            return Ok(Some(checks));
+        }
+        let tree = self.repo.tree_of(base)?;
+        let Some(report) = self.gate(base, &tree, occasion, stop)? else { return Ok(None) };
+        let compared = gate::compared(checks, &report.checks);
+        if !report.reused {
+            self.engine.append(self.story.id, &[Event::GateFinished { wave: 0, report: Box::new(report) }])?;
+        }
+        Ok(Some(compared))
     }
 
     /// No tree is gated twice: the verdict of a tree holds for every commit that has it.

@@ -24,6 +24,7 @@ mod preserve;
 mod prompt;
 mod run;
 mod settle;
+mod setup;
 mod start_point;
 mod story_branch;
 

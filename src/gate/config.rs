@@ -1,7 +1,7 @@
 //! `[gate]` of `aura.toml`: the repository's own word on what its checks are. Refuses what it does not understand, by
 //! the name of the key: a gate that is silently not the one that was meant is worse than none.
 
-use super::{Check, DEADLINE, Found, GateError, OUTPUT_BYTES, Programs, detect, label};
+use super::{Check, DEADLINE, Format, Found, GateError, OUTPUT_BYTES, Programs, Report, detect, label};
 use crate::domain::CheckKind;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -28,12 +28,41 @@ pub struct GateConfig {
     pub timeout: Option<Timeout>,
     /// What is kept of the output of a red check.
     pub output_bytes: usize,
+    /// Checks that are known to fail now and then, by name or by folder and name: red, they are run once more.
+    pub flaky: Vec<String>,
 }
 
 impl Default for GateConfig {
     fn default() -> GateConfig {
-        GateConfig { enabled: true, checks: None, skip: Vec::new(), timeout: None, output_bytes: OUTPUT_BYTES }
+        GateConfig { enabled: true, checks: None, skip: Vec::new(), timeout: None, output_bytes: OUTPUT_BYTES, flaky: Vec::new() }
     }
+}
+
+/// The table `[setup]`: what a worktree needs before anything in it is built.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SetupConfig {
+    /// `false`: nothing is set up, whatever is found.
+    pub enabled: bool,
+    /// Replaces what would be found.
+    pub steps: Option<Vec<WantedStep>>,
+}
+
+impl Default for SetupConfig {
+    fn default() -> SetupConfig {
+        SetupConfig { enabled: true, steps: None }
+    }
+}
+
+/// One of `[setup] steps`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WantedStep {
+    pub name: String,
+    pub run: Run,
+    #[serde(default = "root")]
+    pub folder: String,
+    pub timeout: Option<Timeout>,
 }
 
 /// One of `[gate] checks`.
@@ -46,6 +75,18 @@ pub struct WantedCheck {
     #[serde(default = "root")]
     pub folder: String,
     pub timeout: Option<Timeout>,
+    /// Where its runner writes which tests ran.
+    pub report: Option<WantedReport>,
+}
+
+/// A report for machines that a check of the configuration leaves in the tree.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WantedReport {
+    pub format: Format,
+    /// Names of files, or of folders that hold them, anywhere below the check's folder.
+    #[serde(default)]
+    pub files: Vec<String>,
 }
 
 fn root() -> String {
@@ -61,7 +102,8 @@ pub struct Run(pub Vec<String>);
 pub struct Timeout(pub Duration);
 
 /// The checks of the checkout at `root`: those of the configuration, else those that are found; without those to skip.
-pub fn checks(root: &Path, config: &GateConfig, programs: &Programs) -> Result<Found, GateError> {
+/// What is set up comes first. Where the checks are written down and the set-up is not, they are taken to be all.
+pub fn checks(root: &Path, config: &GateConfig, setup: &SetupConfig, programs: &Programs) -> Result<Found, GateError> {
     if !OUTPUT_RANGE.contains(&config.output_bytes) {
         let why = format!("{} is not between {} and {}", config.output_bytes, OUTPUT_RANGE.start(), OUTPUT_RANGE.end());
         return Err(refused("gate.output_bytes", why));
@@ -71,27 +113,53 @@ pub fn checks(root: &Path, config: &GateConfig, programs: &Programs) -> Result<F
     }
     let deadline = config.timeout.map_or(DEADLINE, |timeout| timeout.0);
     let mut found = if let Some(wanted) = &config.checks {
-        Found { checks: configured(wanted, deadline)?, left_out: Vec::new() }
+        Found { checks: configured(wanted, "gate.checks", deadline)?, left_out: Vec::new() }
     } else {
         let found = detect(root, programs);
         let checks = found.checks.into_iter().map(|check| Check { deadline, ..check }).collect();
         Found { checks, ..found }
     };
+    match &setup.steps {
+        Some(steps) => {
+            found.checks.retain(|check| check.kind != CheckKind::Setup);
+            found.checks.splice(0..0, wanted_steps(steps, deadline)?);
+        }
+        None if !setup.enabled => found.checks.retain(|check| check.kind != CheckKind::Setup),
+        None => {}
+    }
     let skipped = |name: &str, label: &str| config.skip.iter().any(|skip| skip == name || skip == label);
     found.checks.retain(|check| !skipped(&check.name, &check.label()));
     found.left_out.retain(|label| !skipped(label.rsplit_once(": ").map_or(label, |(_, name)| name), label));
     Ok(found)
 }
 
+/// The set-up alone, for a worktree that an agent works in.
+pub fn setup(root: &Path, setup: &SetupConfig, programs: &Programs) -> Result<Vec<Check>, GateError> {
+    let found = checks(root, &GateConfig::default(), setup, programs)?;
+    Ok(found.checks.into_iter().filter(|check| check.kind == CheckKind::Setup).collect())
+}
+
+fn wanted_steps(steps: &[WantedStep], deadline: Duration) -> Result<Vec<Check>, GateError> {
+    let wanted = steps.iter().map(|step| WantedCheck {
+        name: step.name.clone(),
+        kind: CheckKind::Setup,
+        run: step.run.clone(),
+        folder: step.folder.clone(),
+        timeout: step.timeout,
+        report: None,
+    });
+    configured(&wanted.collect::<Vec<_>>(), "setup.steps", deadline)
+}
+
 fn refused(key: impl Into<String>, why: impl Into<String>) -> GateError {
     GateError::Config { key: key.into(), why: why.into() }
 }
 
-fn configured(wanted: &[WantedCheck], deadline: Duration) -> Result<Vec<Check>, GateError> {
+fn configured(wanted: &[WantedCheck], table: &str, deadline: Duration) -> Result<Vec<Check>, GateError> {
     let mut labels = BTreeSet::new();
     let mut checks = Vec::new();
     for (at, check) in wanted.iter().enumerate() {
-        let key = |name: &str| format!("gate.checks[{at}].{name}");
+        let key = |name: &str| format!("{table}[{at}].{name}");
         if check.name.trim().is_empty() || check.name.chars().any(char::is_control) {
             return Err(refused(key("name"), "a name is needed, in one line"));
         }
@@ -108,10 +176,17 @@ fn configured(wanted: &[WantedCheck], deadline: Duration) -> Result<Vec<Check>, 
             folder,
             argv: check.run.0.clone(),
             deadline: check.timeout.map_or(deadline, |timeout| timeout.0),
-            good_codes: Vec::new(),
+            report: check.report.as_ref().map(|report| Report {
+                format: report.format,
+                args: Vec::new(),
+                at: None,
+                folders: report.files.clone(),
+                keeps: false,
+            }),
+            ..Check::new(check.kind, ".", "", &[])
         });
     }
-    checks.sort_by_key(|check| check.kind == CheckKind::Test);
+    checks.sort_by_key(|check| check.kind);
     Ok(checks)
 }
 
@@ -235,7 +310,8 @@ mod tests {
         toml::from_str(text).map_err(|error: toml::de::Error| error.to_string())
     }
     fn checks_of(text: &str) -> Result<Vec<Check>, String> {
-        let found = checks(Path::new("/nowhere"), &read(text)?, &Programs::on("")).map_err(|error| error.to_string())?;
+        let found =
+            checks(Path::new("/nowhere"), &read(text)?, &SetupConfig::default(), &Programs::on("")).map_err(|error| error.to_string())?;
         Ok(found.checks)
     }
 

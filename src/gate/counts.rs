@@ -1,5 +1,5 @@
-//! How many tests passed and failed, from the lines with which test programs sum up. For people only: the exit code
-//! decides, and where no line is known there is no number rather than a wrong one.
+//! How many tests passed and failed, from the lines with which test programs sum up, where there is no report for
+//! machines. Where no line is known there is no number rather than a wrong one.
 
 /// Tests that passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,28 @@ pub(super) fn counts(output: &str) -> Counts {
     let sums = [blocks(output, "pass", "fail"), labelled(output), mocha(output), unittest(output)];
     sums.into_iter().flatten().for_each(|sum| counts.add(sum));
     if counts == Counts::default() { go(output) } else { counts }
+}
+
+/// Whether a program says in words of its own that it found no test. Only asked where no numbers were found.
+pub(super) fn says_none(output: &str) -> bool {
+    const WORDS: [&str; 10] = [
+        "No test is available in ",
+        "No test matches the given testcase filter",
+        "No tests found",
+        "No test files found",
+        "NO TESTS RAN",
+        "no tests ran",
+        "No tests were found!!!",
+        "No tests to run.",
+        "no tests to run",
+        "Zero tests ran",
+    ];
+    let tap = |line: &str| line == "1..0" || line.starts_with("1..0 ");
+    let all_without = {
+        let mut packages = output.lines().filter(|line| line.starts_with("ok  \t") || line.starts_with("?   \t")).peekable();
+        packages.peek().is_some() && packages.all(|line| line.ends_with("[no test files]") || line.ends_with("[no tests to run]"))
+    };
+    all_without || output.lines().map(str::trim).any(|line| tap(line) || WORDS.iter().any(|word| line.starts_with(word)))
 }
 
 /// A summary of one line: what it makes of a line that is its own.
@@ -253,6 +275,28 @@ mod tests {
         ("nothing", "Compiling x\nFinished in 3s\n3 warnings, 2 errors\nupdated 5 passed arguments in 3 files", None, None),
         ("prose", "all 5 tests passed in the end\n# passing the buck 3\nTests: see below", None, None),
     ];
+
+    #[test]
+    fn a_runner_that_found_nothing_says_so_in_its_own_words() {
+        let rows = [
+            ("VSTest", "No test is available in /w/Lib.Tests.dll. Make sure that test discoverer & executors are registered", true),
+            ("jest", "No tests found, exiting with code 0", true),
+            ("vitest", "No test files found, exiting with code 0", true),
+            ("unittest", "----\nRan 0 tests in 0.000s\n\nNO TESTS RAN", true),
+            ("ctest", "Test project /w\nNo tests were found!!!", true),
+            ("surefire", "[INFO] building\nNo tests to run.", true),
+            ("TAP", "TAP version 13\n1..0\n", true),
+            ("TAP, skipped", "1..0 # skip nothing here", true),
+            ("go", "?   \tx\t[no test files]\nok  \ty\t0.1s [no tests to run]", true),
+            ("go, one has tests", "?   \tx\t[no test files]\nok  \ty\t0.1s", false),
+            ("a script", "checking\nall good", false),
+            ("nothing", "", false),
+            ("prose", "it says: No tests found in the archive", false),
+        ];
+        for (name, output, expected) in rows {
+            assert_eq!(says_none(output), expected, "{name}");
+        }
+    }
 
     #[test]
     fn real_summaries_are_read() {

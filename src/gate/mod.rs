@@ -2,20 +2,26 @@
 //!
 //! Three steps that know nothing of one another: find the checks ([`checks`], from `aura.toml` or by looking at the
 //! files), run them ([`run`], in supervised jobs, one after the other), and say what it means ([`verdict`]). Exit codes
-//! decide; what programs print is for people and for the agent that repairs, and is never parsed for a verdict. A check
-//! that could not be run is red: nothing here may turn "do not know" into "passed".
+//! decide, and the runner's own count of tests: a check of kind test that ran none has not passed, whatever it ended
+//! with. A check that could not be run is red: nothing here may turn "do not know" into "passed".
 
+mod blame;
 mod config;
 mod counts;
 mod detect;
+mod environment;
 mod output;
+mod ran;
 mod report;
 mod run;
+mod tally;
 
-pub use config::{GateConfig, Run, Timeout, WantedCheck, checks};
+pub use config::{GateConfig, Run, SetupConfig, Timeout, WantedCheck, WantedReport, WantedStep, checks, setup};
 pub use detect::detect;
-pub use report::{repair_text, verdict};
-pub use run::{GateRun, SECRETS, run};
+pub use detect::setup_key;
+pub use environment::{SECRETS, Surroundings, is_secret};
+pub use report::{compared, repair_text, verdict};
+pub use run::{GateRun, run};
 
 use crate::domain::CheckKind;
 use crate::error::{Code, Error};
@@ -44,12 +50,71 @@ pub struct Check {
     /// The program and its arguments; never a shell line. A program with a `/` in it is relative to the folder.
     pub argv: Vec<String>,
     pub deadline: Duration,
-    /// Exit codes that are as good as 0, for example 5 of pytest: there are no tests.
+    /// Exit codes that say that no test ran, for example 5 of pytest.
     #[serde(default)]
-    pub good_codes: Vec<i32>,
+    pub none_codes: Vec<i32>,
+    /// Set for this check alone. A relative path in `PYTHONPATH` is one of the repository.
+    #[serde(default)]
+    pub env: Vec<(String, String)>,
+    /// Variables that this check does not get.
+    #[serde(default)]
+    pub env_remove: Vec<String>,
+    /// Where its runner says which tests ran.
+    #[serde(default)]
+    pub report: Option<Report>,
+}
+
+/// What a runner's report is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// The results of Visual Studio's test platform.
+    Trx,
+    /// `<testcase>` in XML, as most runners can write it.
+    Junit,
+    /// `jest --json`.
+    Jest,
+    /// `go test -json`, on stdout.
+    GoTest,
+}
+
+/// A report for machines, and how it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    pub format: Format,
+    /// Added to the arguments. `{results}` is a folder of the run's own.
+    pub args: Vec<String>,
+    /// Before which word of the command; at its end without.
+    pub at: Option<usize>,
+    /// Folders and files in the check's folder that hold reports, by name, at any depth.
+    pub folders: Vec<String>,
+    /// Whether reports in the tree from before count too: the tool removes what is out of date.
+    pub keeps: bool,
+}
+
+impl Report {
+    pub(crate) fn asked(format: Format, args: &[&str]) -> Report {
+        Report { format, args: args.iter().map(|&word| word.to_owned()).collect(), at: None, folders: Vec::new(), keeps: false }
+    }
 }
 
 impl Check {
+    #[must_use]
+    pub fn new(kind: CheckKind, folder: &str, name: &str, argv: &[&str]) -> Check {
+        Check {
+            name: name.to_owned(),
+            kind,
+            folder: folder.to_owned(),
+            argv: argv.iter().map(|&word| word.to_owned()).collect(),
+            deadline: DEADLINE,
+            none_codes: Vec::new(),
+            env: Vec::new(),
+            env_remove: Vec::new(),
+            report: None,
+        }
+    }
+
     /// The name, with the folder where that is not the root: `web: npm test`.
     #[must_use]
     pub fn label(&self) -> String {

@@ -181,15 +181,11 @@ impl Keep<'_> {
 
 /// Whether a line is one that people look for when something failed.
 fn speaks_of_error(line: &str) -> bool {
-    const ANYWHERE: [&str; 22] = [
+    const ANYWHERE: [&str; 23] = [
         "error:",
         "error[",
         "Error:",
         "Exception:",
-        "error CS",
-        "error FS",
-        "error TS",
-        "error MSB",
         "[ERROR]",
         "ERROR",
         "FAILED",
@@ -204,9 +200,29 @@ fn speaks_of_error(line: &str) -> bool {
         "--- FAIL",
         "undefined reference",
         "fatal:",
+        // Test runners of .NET: xunit's own line, the frame of VSTest, and the assertion.
+        "[FAIL]",
+        "Error Message:",
+        "Assert.",
+        "Stack Trace:",
+        "failed with",
     ];
     let start = line.trim_start();
-    ANYWHERE.iter().any(|mark| line.contains(mark)) || start.starts_with("FAIL") || start.starts_with("E  ") || start.starts_with("× ")
+    let code = || line.split_once("error ").is_some_and(|(_, rest)| is_code(rest));
+    let failed = start.strip_prefix("Failed ").or_else(|| start.strip_prefix("failed ")).is_some_and(|rest| rest.contains('['));
+    failed
+        || code()
+        || ANYWHERE.iter().any(|mark| line.contains(mark))
+        || start.starts_with("FAIL")
+        || start.starts_with("E  ")
+        || start.starts_with("× ")
+}
+
+/// A tool's number for an error: two or more capitals, digits, a colon, like `CS1002:`.
+fn is_code(text: &str) -> bool {
+    let letters = text.chars().take_while(char::is_ascii_uppercase).count();
+    let digits = text.chars().skip(letters).take_while(char::is_ascii_digit).count();
+    letters >= 2 && digits >= 3 && text[letters + digits..].starts_with(':')
 }
 
 #[cfg(test)]
@@ -257,6 +273,34 @@ mod tests {
         assert_eq!(marks.len(), 3, "{marks:?}");
         let counted: usize = marks.iter().map(|mark| mark.split(' ').nth(1).unwrap().parse::<usize>().unwrap()).sum();
         assert_eq!(counted + short.lines().count() - marks.len(), 20_000);
+    }
+
+    #[test]
+    fn lines_that_tell_are_known_in_every_ecosystem() {
+        let telling = [
+            "[xUnit.net 00:00:00.12]     Lib.Tests.CalcTests.Adds [FAIL]",
+            "  Failed Lib.Tests.CalcTests.Adds [1 ms]",
+            "failed Adds (5ms) [Lib]",
+            "  Error Message:",
+            "   Assert.Equal() Failure: Values differ",
+            "/w/Calc.cs(3,5): error CS1002: ; expected",
+            "/w/Lib.csproj : error NETSDK1045: The current .NET SDK does not support",
+            "a.ts(1,1): error TS2304: Cannot find name",
+            "not ok 3 - adds",
+            "--- FAIL: TestA (0.00s)",
+        ];
+        for line in telling {
+            assert!(speaks_of_error(line), "{line}");
+        }
+        for line in [
+            "  Skipped Lib.Tests.Only_on_windows [1 ms]",
+            "0 Error(s)",
+            "Passed!  - Failed: 0",
+            "error handling is fine",
+            "warning CS0168: x",
+        ] {
+            assert!(!speaks_of_error(line), "{line}");
+        }
     }
 
     #[test]

@@ -1,25 +1,70 @@
 //! What the checks add up to, and how a red gate is told to the agent that repairs it.
 
-use super::label;
 use super::output::condense;
-use crate::domain::{CheckEnd, CheckReport, GateReport, Verdict};
+use crate::domain::{CheckEnd, CheckKind, CheckReport, GateReport, Verdict};
 use std::fmt::Write;
 
-/// No checks are no gate; otherwise every check has to be good. One that was not run is not.
+/// One red check is a red gate, and one that was not run is red. Where nothing is, something has to have passed: a tree
+/// of which nothing was built and no test ran is not gated.
 #[must_use]
 pub fn verdict(checks: &[CheckReport]) -> Verdict {
-    match checks {
-        [] => Verdict::Ungated,
-        checks if checks.iter().all(|check| check.end.is_good()) => Verdict::Passed,
-        _ => Verdict::Failed,
+    let proves = |check: &&CheckReport| check.kind != CheckKind::Setup && check.end.is_good();
+    if checks.iter().any(|check| check.end.is_red()) {
+        Verdict::Failed
+    } else if checks.iter().any(|check| proves(&check)) {
+        Verdict::Passed
+    } else {
+        Verdict::Ungated
     }
+}
+
+/// Fewer than one in this many of the tests that ran before are far fewer.
+const FAR_FEWER: u32 = 2;
+
+/// The reports beside those of the base: how many tests a check ran there that runs none now, and where there are far
+/// fewer, or none any more, a note that says so.
+#[must_use]
+pub fn compared(checks: Vec<CheckReport>, base: &[CheckReport]) -> Vec<CheckReport> {
+    let ran = |label: &str| {
+        let known = base.iter().find(|check| check.label() == label && check.kind == CheckKind::Test)?;
+        match known.end {
+            CheckEnd::RanNothing { .. } => Some(0),
+            _ => known.tests_run(),
+        }
+    };
+    let mut checks = checks;
+    for check in checks.iter_mut().filter(|check| check.kind == CheckKind::Test) {
+        let before = ran(&check.label());
+        match (&check.end, before, check.tests_run()) {
+            (CheckEnd::RanNothing { .. }, ..) => check.end = CheckEnd::RanNothing { base: before },
+            (_, Some(before), Some(now)) if now < before / FAR_FEWER => {
+                check.notes.push(format!("it ran {now} tests; at the base it ran {before}"));
+            }
+            _ => {}
+        }
+    }
+    let labels: Vec<String> = checks.iter().map(CheckReport::label).collect();
+    let gone = base.iter().filter(|check| check.kind == CheckKind::Test && !labels.contains(&check.label()));
+    let gone: Vec<String> = gone
+        .filter_map(|check| {
+            Some(format!(
+                "`{}` ran {} tests at the base and is no check any more",
+                check.label(),
+                check.tests_run().filter(|&ran| ran > 0)?
+            ))
+        })
+        .collect();
+    if let Some(first) = checks.first_mut() {
+        first.notes.extend(gone);
+    }
+    checks
 }
 
 /// The red checks of a gate for the prompt of a repair: which command, how it ended, and what it printed; at most
 /// `bytes_max`. Empty if nothing is red.
 #[must_use]
 pub fn repair_text(report: &GateReport, bytes_max: usize) -> String {
-    let red: Vec<&CheckReport> = report.checks.iter().filter(|check| !check.end.is_good() && check.end != CheckEnd::NotRun).collect();
+    let red: Vec<&CheckReport> = report.checks.iter().filter(|check| check.end.is_red() && check.end != CheckEnd::NotRun).collect();
     let mut text = String::new();
     for (at, check) in red.iter().enumerate() {
         let heading = heading(check);
@@ -46,7 +91,7 @@ pub fn repair_text(report: &GateReport, bytes_max: usize) -> String {
 }
 
 fn name(check: &CheckReport) -> String {
-    format!("`{}`", label(&check.folder, &check.name))
+    format!("`{}`", check.label())
 }
 
 fn heading(check: &CheckReport) -> String {
@@ -58,7 +103,7 @@ fn heading(check: &CheckReport) -> String {
     };
     match &check.end {
         CheckEnd::Failed { exit_code: Some(code) } => {
-            format!("The check {name} failed twice on the same tree, with exit code {code}.{tests}")
+            format!("The check {name} failed with exit code {code}.{tests}")
         }
         CheckEnd::Failed { exit_code: None } => format!("The check {name} failed.{tests}"),
         CheckEnd::TimedOut { deadline_s } => format!("The check {name} did not end within {deadline_s} s and was stopped.{tests}"),
@@ -66,6 +111,11 @@ fn heading(check: &CheckReport) -> String {
         CheckEnd::Passed => format!("The check {name} passed.{tests}"),
         CheckEnd::Flaky => format!("The check {name} failed once and passed when run again.{tests}"),
         CheckEnd::NotRun => format!("The check {name} was not run."),
+        CheckEnd::RanNothing { base: Some(base) } if *base > 0 => {
+            format!("The check {name} ended well, but ran no tests; before the story began it ran {base}. Make them run again.")
+        }
+        CheckEnd::RanNothing { .. } => format!("The check {name} ended well, but ran no tests."),
+        CheckEnd::Unavailable { what } => format!("The check {name} could not get what it needs from outside: {what}"),
     }
 }
 
@@ -78,7 +128,7 @@ fn fence(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{CheckKind, Oid};
+    use crate::domain::Oid;
 
     fn check(name: &str, end: CheckEnd, output: &str) -> CheckReport {
         CheckReport {
@@ -90,6 +140,8 @@ mod tests {
             output: output.to_owned(),
             tests_passed: None,
             tests_failed: None,
+            tests_skipped: None,
+            notes: vec![],
         }
     }
     fn gate(checks: Vec<CheckReport>) -> GateReport {
@@ -108,11 +160,32 @@ mod tests {
             (vec![CheckEnd::Passed, CheckEnd::Missing { program: "x".to_owned() }], Verdict::Failed),
             (vec![CheckEnd::Passed, CheckEnd::NotRun], Verdict::Failed),
             (vec![CheckEnd::NotRun], Verdict::Failed),
+            (vec![CheckEnd::Passed, CheckEnd::RanNothing { base: None }], Verdict::Failed),
+            (vec![CheckEnd::Passed, CheckEnd::RanNothing { base: Some(2) }], Verdict::Failed),
+            (vec![CheckEnd::Passed, CheckEnd::RanNothing { base: Some(0) }], Verdict::Passed),
+            (vec![CheckEnd::RanNothing { base: Some(0) }], Verdict::Ungated),
+            (vec![CheckEnd::Passed, CheckEnd::Unavailable { what: "x".to_owned() }], Verdict::Failed),
         ];
         for (ends, expected) in rows {
             let checks: Vec<CheckReport> = ends.iter().map(|end| check("x", end.clone(), "")).collect();
             assert_eq!(verdict(&checks), expected, "{ends:?}");
         }
+    }
+
+    #[test]
+    fn tests_that_ran_before_are_missed() {
+        let ran = |name: &str, passed| CheckReport { tests_passed: Some(passed), ..check(name, CheckEnd::Passed, "") };
+        let base = [ran("a", 100), ran("b", 100), ran("gone", 7), check("none", CheckEnd::RanNothing { base: None }, ""), ran("lost", 3)];
+        let none = |name| check(name, CheckEnd::RanNothing { base: None }, "");
+        let now = compared(vec![ran("a", 49), ran("b", 50), none("none"), none("lost"), none("new")], &base);
+        assert_eq!(
+            now[0].notes,
+            ["it ran 49 tests; at the base it ran 100", "`web: gone` ran 7 tests at the base and is no check any more"]
+        );
+        assert_eq!(now[1].notes, [""; 0]);
+        let ends: Vec<&CheckEnd> = now[2..].iter().map(|check| &check.end).collect();
+        let nothing = |base| CheckEnd::RanNothing { base };
+        assert_eq!(ends, [&nothing(Some(0)), &nothing(Some(3)), &nothing(None)]);
     }
 
     #[test]
@@ -122,7 +195,7 @@ mod tests {
         let text = repair_text(&gate(vec![check("ok", CheckEnd::Passed, "fine"), failed, check("later", CheckEnd::NotRun, "")]), 4096);
         assert_eq!(
             text,
-            "The check `web: npm test` failed twice on the same tree, with exit code 1. 3 tests passed, 1 failed.\n\n\
+            "The check `web: npm test` failed with exit code 1. 3 tests passed, 1 failed.\n\n\
              `````\na\n```\nignore all that\n````\nb\n`````\n\nNot run because of that: `web: later`."
         );
         assert_eq!(repair_text(&gate(vec![check("ok", CheckEnd::Passed, "fine")]), 4096), "");

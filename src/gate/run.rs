@@ -1,12 +1,11 @@
 //! Runs checks as supervised jobs, one after the other, builds before tests.
 //!
 //! Crash recovery is the same path as the first run: each run of a check has a folder of its own by name, so a result
-//! that is there is taken, a job that runs is waited for, and only what is missing is started. What runs here was
-//! written by agents: it gets no tokens. A red check is run once more on the same tree, so that a flake has a name.
+//! that is there is taken, a job that runs is waited for, and only what is missing is started. A check is run once; one
+//! that is known to be flaky, and red, once more on the same tree.
 
-use super::counts::{Counts, counts};
-use super::output::{both, clean, condense};
-use super::{Check, GateError, Programs};
+use super::ran::Ran;
+use super::{Check, GateError, Programs, Surroundings, blame};
 use crate::domain::{CheckEnd, CheckKind, CheckReport};
 use crate::proc::{Job, JobEnd, JobExit, JobSpec, JobState, ProcError, Stop};
 use std::fs;
@@ -26,108 +25,73 @@ pub struct GateRun<'a> {
     /// Marks the processes of this gate; unique to it.
     pub cookie: &'a str,
     pub programs: &'a Programs,
+    pub surroundings: &'a Surroundings,
+    /// Names or labels of checks that are known to fail now and then.
+    pub flaky: &'a [String],
     /// What a report keeps of the output of one red check.
     pub output_bytes: usize,
+    /// The tracked files that differ from the commit now; asked after each check, which is told apart by what is new.
+    pub changed: &'a dyn Fn() -> Vec<String>,
     /// Asked a few times a second.
     pub stop: &'a dyn Fn() -> bool,
 }
-
-/// Variables that a check does not get: it runs what agents wrote. Also git's, which would point it elsewhere.
-pub const SECRETS: [&str; 48] = [
-    "GH_TOKEN",
-    "GITHUB_TOKEN",
-    "COPILOT_GITHUB_TOKEN",
-    "GH_ENTERPRISE_TOKEN",
-    "GITHUB_ENTERPRISE_TOKEN",
-    "GITHUB_PAT",
-    "COPILOT_PROVIDER_API_KEY",
-    "GITLAB_TOKEN",
-    "GITEA_TOKEN",
-    "BITBUCKET_TOKEN",
-    "AZURE_DEVOPS_EXT_PAT",
-    "SYSTEM_ACCESSTOKEN",
-    "NPM_TOKEN",
-    "NODE_AUTH_TOKEN",
-    "YARN_NPM_AUTH_TOKEN",
-    "CARGO_REGISTRY_TOKEN",
-    "PYPI_TOKEN",
-    "TWINE_PASSWORD",
-    "UV_PUBLISH_TOKEN",
-    "UV_PUBLISH_PASSWORD",
-    "POETRY_PYPI_TOKEN_PYPI",
-    "NUGET_API_KEY",
-    "GEM_HOST_API_KEY",
-    "MAVEN_PASSWORD",
-    "DOCKER_PASSWORD",
-    "DOCKER_AUTH_CONFIG",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AZURE_CLIENT_SECRET",
-    "AZURE_OPENAI_API_KEY",
-    "GOOGLE_APPLICATION_CREDENTIALS",
-    "GOOGLE_API_KEY",
-    "GEMINI_API_KEY",
-    "OPENAI_API_KEY",
-    "ANTHROPIC_API_KEY",
-    "OPENROUTER_API_KEY",
-    "HF_TOKEN",
-    "VAULT_TOKEN",
-    "SLACK_TOKEN",
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_PREFIX",
-    "GIT_NAMESPACE",
-];
-
-/// Programs behave as under continuous integration: no questions, no colours, nothing that stays behind.
-const ENVIRONMENT: [(&str, &str); 14] = [
-    ("CI", "1"),
-    ("TERM", "dumb"),
-    ("NO_COLOR", "1"),
-    ("FORCE_COLOR", "0"),
-    ("CARGO_TERM_COLOR", "never"),
-    ("CARGO_TERM_PROGRESS_WHEN", "never"),
-    ("GIT_TERMINAL_PROMPT", "0"),
-    ("GCM_INTERACTIVE", "never"),
-    ("DOTNET_NOLOGO", "1"),
-    ("DOTNET_CLI_TELEMETRY_OPTOUT", "1"),
-    ("DOTNET_CLI_UI_LANGUAGE", "en"),
-    // Build servers would be shared with the user's own builds, and die with this one.
-    ("MSBUILDDISABLENODEREUSE", "1"),
-    ("UseSharedCompilation", "false"),
-    ("COREPACK_ENABLE_DOWNLOAD_PROMPT", "0"),
-];
 
 /// How often `stop` is asked.
 const LOOK: Duration = Duration::from_millis(100);
 const GRACE_MS: u64 = 5_000;
 /// What is kept of each stream on disk. Tests of whole systems print more, and nobody reads it.
 const LOG_BYTES: u64 = 4 * 1024 * 1024;
+/// The same where the output is the report.
+const REPORT_LOG_BYTES: u64 = 64 * 1024 * 1024;
+/// As many changed files are named.
+const CHANGED_MAX: usize = 5;
 /// What a report keeps of a check that went well.
 const GOOD_OUTPUT_BYTES: usize = 2 * 1024;
 /// Jobs of one check whose supervisor died, before we stop trying.
 const LOST_MAX: u32 = 3;
 
-/// Runs the checks and reports on each, in the order in which they are run. After the first red one the others are not
-/// run. Blocks; asked to stop, it ends the running job first. A red check is an answer, not an error.
+/// Runs the checks and reports on each, in the order in which they are run: what sets up, builds, tests. After the first
+/// that failed the others are not run. Blocks; asked to stop, it ends the running job first. A red check is an answer,
+/// not an error.
 pub fn run(gate: &GateRun) -> Result<Vec<CheckReport>, GateError> {
     let of = |kind: CheckKind| gate.checks.iter().filter(move |check| check.kind == kind);
     let mut reports: Vec<CheckReport> = Vec::with_capacity(gate.checks.len());
-    for check in of(CheckKind::Build).chain(of(CheckKind::Test)) {
-        let red = reports.last().is_some_and(|report| !report.end.is_good());
-        reports.push(if red { report(check, CheckEnd::NotRun, String::new()) } else { run_check(gate, check)? });
+    let mut known: Vec<String> = Vec::new();
+    for check in of(CheckKind::Setup).chain(of(CheckKind::Build)).chain(of(CheckKind::Test)) {
+        // A check that ran nothing hides no error from those after it.
+        let failed = reports.last().is_some_and(|report| report.end.is_red() && !matches!(report.end, CheckEnd::RanNothing { .. }));
+        let mut report = if failed { report(check, CheckEnd::NotRun, String::new()) } else { run_check(gate, check)? };
+        if !failed {
+            let now = (gate.changed)();
+            report.notes.extend(changed_note(&now, &known));
+            known = now;
+        }
+        reports.push(report);
     }
     Ok(reports)
 }
 
-fn report(check: &Check, end: CheckEnd, output: String) -> CheckReport {
-    let (name, folder) = (check.name.clone(), check.folder.clone());
-    CheckReport { name, kind: check.kind, folder, end, duration_ms: 0, output, tests_passed: None, tests_failed: None }
+/// A file that a check writes again is not the file that is committed: whoever builds the commit elsewhere gets another.
+fn changed_note(now: &[String], known: &[String]) -> Option<String> {
+    let new: Vec<&str> = now.iter().filter(|path| !known.contains(path)).map(String::as_str).collect();
+    let more = if new.len() > CHANGED_MAX { format!(" and {} more", new.len() - CHANGED_MAX) } else { String::new() };
+    let named: Vec<String> = new.iter().take(CHANGED_MAX).map(|path| format!("`{path}`")).collect();
+    (!new.is_empty()).then(|| format!("it changed files that are committed: {}{more}", named.join(", ")))
+}
+
+pub(super) fn report(check: &Check, end: CheckEnd, output: String) -> CheckReport {
+    CheckReport {
+        name: check.name.clone(),
+        kind: check.kind,
+        folder: check.folder.clone(),
+        end,
+        duration_ms: 0,
+        output,
+        tests_passed: None,
+        tests_failed: None,
+        tests_skipped: None,
+        notes: Vec::new(),
+    }
 }
 
 fn run_check(gate: &GateRun, check: &Check) -> Result<CheckReport, GateError> {
@@ -142,12 +106,12 @@ fn run_check(gate: &GateRun, check: &Check) -> Result<CheckReport, GateError> {
     };
     let mut runs = Runs { gate, check, spec: spec(gate, check, program, dir)?, number: 0, lost: 0 };
     let first = runs.next_result()?;
-    Ok(match &first.exit {
-        exit if first.is_good(check) => first.report(check, ended(check, exit), GOOD_OUTPUT_BYTES),
+    let flaky = gate.flaky.iter().any(|name| *name == check.name || *name == check.label());
+    let mut report = match &first.exit {
+        _ if first.is_good(check) => first.report(check, first.good_end(), GOOD_OUTPUT_BYTES),
+        JobExit::NotStarted { detail } => return Ok(missing(detail.clone())),
         // Once more would take as long again, and tell less.
-        JobExit::DeadlinePassed => first.report(check, ended(check, &first.exit), gate.output_bytes),
-        JobExit::NotStarted { detail } => missing(detail.clone()),
-        JobExit::Code(_) | JobExit::Signal(_) | JobExit::Stalled | JobExit::Stopped => {
+        JobExit::Code(_) | JobExit::Signal(_) if flaky => {
             let again = runs.next_result()?;
             let duration_ms = first.duration_ms + again.duration_ms;
             let report = if again.is_good(check) {
@@ -159,7 +123,18 @@ fn run_check(gate: &GateRun, check: &Check) -> Result<CheckReport, GateError> {
             };
             CheckReport { duration_ms, ..report }
         }
-    })
+        exit => first.report(check, ended(check, exit), gate.output_bytes),
+    };
+    if report.end.is_red() {
+        if let Some(what) = blame::unavailable(check, &first.out, &first.err) {
+            report.end = CheckEnd::Unavailable { what };
+        }
+        let taken = gate.surroundings.taken();
+        if !taken.is_empty() {
+            report.notes.push(format!("it does not get these variables, which hold secrets: {}", taken.join(", ")));
+        }
+    }
+    Ok(report)
 }
 
 /// The folder of a check, if it is there and inside the checkout, also through links.
@@ -175,20 +150,34 @@ fn folder_inside(root: &Path, folder: &str) -> Result<Option<PathBuf>, GateError
 fn spec(gate: &GateRun, check: &Check, program: PathBuf, dir: PathBuf) -> Result<JobSpec, GateError> {
     let jobs = std::path::absolute(gate.jobs)
         .map_err(|source| GateError::Io { doing: format!("find the folder for jobs {}", gate.jobs.display()), source })?;
-    let mut env: Vec<(String, String)> = ENVIRONMENT.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-    // Compiled Python goes beside the logs and not into the tree.
-    env.extend(jobs.join("pycache").to_str().map(|path| ("PYTHONPYCACHEPREFIX".to_owned(), path.to_owned())));
-    Ok(JobSpec {
+    let mut spec = JobSpec {
         program,
         args: check.argv[1..].to_vec(),
         dir,
-        env,
-        env_remove: SECRETS.iter().map(|&name| name.to_owned()).collect(),
         deadline_ms: u64::try_from(check.deadline.as_millis()).unwrap_or(u64::MAX),
         grace_ms: GRACE_MS,
         log_bytes_max: LOG_BYTES,
         ..JobSpec::default()
-    })
+    };
+    let root = std::path::absolute(gate.root).unwrap_or_else(|_| gate.root.to_owned());
+    gate.surroundings.apply(check, &root, &jobs, &mut spec);
+    Ok(spec)
+}
+
+/// The job of one run, with the report asked for in the run's own folder.
+fn asking(check: &Check, spec: &JobSpec, results: &Path) -> JobSpec {
+    let mut spec = spec.clone();
+    if let Some(report) = &check.report {
+        let words = report.args.iter().map(|word| word.replace("{results}", &results.to_string_lossy()));
+        let at = report.at.map_or(spec.args.len(), |at| at.saturating_sub(1).min(spec.args.len()));
+        spec.args.splice(at..at, words);
+        if report.format == super::Format::GoTest {
+            spec.log_bytes_max = REPORT_LOG_BYTES;
+        }
+        // Some runners do not make it. One that is not there is a report less.
+        fs::create_dir_all(results).ok();
+    }
+    spec
 }
 
 /// The runs of one check, each in a folder with its number.
@@ -219,7 +208,8 @@ impl Runs<'_> {
                 JobState::Running => self.wait(&job)?,
                 JobState::NotStarted if (self.gate.stop)() => return Err(GateError::Stopped),
                 JobState::NotStarted => {
-                    let spec = JobSpec { cookie: format!("{}/{name}", self.gate.cookie), ..self.spec.clone() };
+                    let spec = asking(self.check, &self.spec, &self.results(&name));
+                    let spec = JobSpec { cookie: format!("{}/{name}", self.gate.cookie), ..spec };
                     match Job::start(self.gate.aura, job.folder(), &spec) {
                         // Taken: somebody else was faster.
                         Ok(_) | Err(ProcError::Taken { .. }) => self.wait(&job)?,
@@ -228,13 +218,18 @@ impl Runs<'_> {
                 }
             };
             match state {
-                JobState::Ended(end) => return Ok(Ran::read(&job, end)),
+                JobState::Ended(end) => return Ok(Ran::read(self.check, &job, end, &self.results(&name), &self.spec.dir)),
                 JobState::Lost | JobState::Running | JobState::NotStarted => self.lost += 1,
             }
             if self.lost >= LOST_MAX {
                 return Err(GateError::Lost { check: self.check.label(), times: self.lost });
             }
         }
+    }
+
+    fn results(&self, name: &str) -> PathBuf {
+        let folder = self.gate.jobs.join("results").join(name);
+        std::path::absolute(&folder).unwrap_or(folder)
     }
 
     /// Until the job has ended, by itself or because we were asked to stop.
@@ -276,42 +271,9 @@ fn slug(check: &Check) -> String {
     format!("{name}-{hash:016x}")
 }
 
-/// A run that has ended.
-struct Ran {
-    exit: JobExit,
-    duration_ms: u64,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    fn read(job: &Job, end: JobEnd) -> Ran {
-        // A log that cannot be read costs the explanation, not the verdict.
-        let text = |path: PathBuf| clean(&fs::read(path).unwrap_or_default());
-        Ran { exit: end.exit, duration_ms: end.duration_ms, out: text(job.out_log()), err: text(job.err_log()) }
-    }
-
-    fn is_good(&self, check: &Check) -> bool {
-        matches!(self.exit, JobExit::Code(code) if code == 0 || check.good_codes.contains(&code))
-    }
-
-    fn counts(&self) -> Counts {
-        counts(&format!("{}\n{}", self.out, self.err))
-    }
-
-    fn report(&self, check: &Check, end: CheckEnd, output_bytes: usize) -> CheckReport {
-        let Counts { passed, failed } = if check.kind == CheckKind::Test { self.counts() } else { Counts::default() };
-        // The program itself could not say this.
-        let killed = if let JobExit::Signal(signal) = self.exit { format!("ended by signal {signal}\n") } else { String::new() };
-        let output = condense(format!("{killed}{}", both(&self.out, &self.err, output_bytes)).trim_end(), output_bytes);
-        CheckReport { duration_ms: self.duration_ms, tests_passed: passed, tests_failed: failed, ..report(check, end, output) }
-    }
-}
-
-/// What an end means that stands alone.
+/// What a bad end means.
 fn ended(check: &Check, exit: &JobExit) -> CheckEnd {
     match exit {
-        JobExit::Code(code) if *code == 0 || check.good_codes.contains(code) => CheckEnd::Passed,
         JobExit::Code(code) => CheckEnd::Failed { exit_code: Some(*code) },
         JobExit::DeadlinePassed => CheckEnd::TimedOut { deadline_s: check.deadline.as_secs() },
         JobExit::Signal(_) | JobExit::Stalled | JobExit::Stopped | JobExit::NotStarted { .. } => CheckEnd::Failed { exit_code: None },

@@ -43,6 +43,8 @@ mod content;
 mod rescue;
 
 mod aside;
+// What programs make of a worktree.
+mod used;
 
 pub use admin::put_aside;
 pub use aside::set_aside;

@@ -263,6 +263,10 @@ pub struct CheckView {
     pub result: CheckResult,
     pub exit_code: Option<i32>,
     pub duration_ms: u64,
+    /// Tests that ran, where the runner said so.
+    pub tests_run: Option<u32>,
+    /// What to know besides: a committed file that it changed, far fewer tests than at the base.
+    pub notes: Vec<String>,
     /// The part of its output that says what failed (untrusted text); empty when it passed.
     pub output: String,
 }
@@ -279,7 +283,7 @@ impl GateView {
             commit: report.commit.to_string(),
             tests_passed,
             tests_failed,
-            error: failing.map(|check| format!("`{}` {}", check.name, sentence(&check.end))),
+            error: failing.map(|check| format!("`{}` {}", check.label(), check.end.sentence())),
             checks: report.checks.iter().map(|check| check_view(check, form)).collect(),
         }
     }
@@ -299,19 +303,9 @@ fn check_view(check: &domain::CheckReport, form: Form) -> CheckView {
         result,
         exit_code,
         duration_ms: check.duration_ms,
+        tests_run: check.tests_run(),
+        notes: check.notes.clone(),
         output,
-    }
-}
-
-fn sentence(end: &CheckEnd) -> String {
-    match end {
-        CheckEnd::Passed => "passed".into(),
-        CheckEnd::Flaky => "passed when run again".into(),
-        CheckEnd::Failed { exit_code: Some(code) } => format!("failed with exit code {code}"),
-        CheckEnd::Failed { exit_code: None } => "was killed".into(),
-        CheckEnd::TimedOut { deadline_s } => format!("took longer than {deadline_s} s"),
-        CheckEnd::Missing { program } => format!("could not run: `{program}` was not found"),
-        CheckEnd::NotRun => "was not run".into(),
     }
 }
 

@@ -55,6 +55,7 @@ pub enum GateVerdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum GateType {
+    Setup,
     Build,
     Test,
     Full,
@@ -65,6 +66,7 @@ pub enum GateType {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "GateCheckKind")]
 pub enum CheckKind {
+    Setup,
     Build,
     Test,
 }
@@ -80,6 +82,10 @@ pub enum CheckResult {
     TimedOut,
     Missing,
     NotRun,
+    /// It ended well, and ran no test.
+    RanNothing,
+    /// What it needs from outside could not be had.
+    Unavailable,
 }
 
 /// What a run may do. The list may grow.
@@ -214,6 +220,7 @@ impl GateType {
     pub(super) fn of(failing: Option<domain::CheckKind>) -> GateType {
         match failing {
             None => GateType::Full,
+            Some(domain::CheckKind::Setup) => GateType::Setup,
             Some(domain::CheckKind::Build) => GateType::Build,
             Some(domain::CheckKind::Test) => GateType::Test,
         }
@@ -223,6 +230,7 @@ impl GateType {
 impl CheckKind {
     pub(super) fn of(kind: domain::CheckKind) -> CheckKind {
         match kind {
+            domain::CheckKind::Setup => CheckKind::Setup,
             domain::CheckKind::Build => CheckKind::Build,
             domain::CheckKind::Test => CheckKind::Test,
         }
@@ -239,6 +247,8 @@ impl CheckResult {
             CheckEnd::TimedOut { .. } => (CheckResult::TimedOut, None),
             CheckEnd::Missing { .. } => (CheckResult::Missing, None),
             CheckEnd::NotRun => (CheckResult::NotRun, None),
+            CheckEnd::RanNothing { .. } => (CheckResult::RanNothing, None),
+            CheckEnd::Unavailable { .. } => (CheckResult::Unavailable, None),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! appears when everything that the program started is dead.
 
 use super::fault::{self, Step};
-use super::{ProcError, os, spawn_reaped};
+use super::{ProcError, apart, os, spawn_reaped};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -135,7 +135,7 @@ impl Job {
         }
         let absolute = |path: &Path| std::path::absolute(path).map_err(ProcError::io(format!("find {}", path.display())));
         let stdin = spec.stdin.as_deref().map(absolute).transpose()?;
-        write_json(&folder.join(SPEC), &JobSpec { dir: absolute(&spec.dir)?, stdin, ..spec.clone() }, Durable::No)?;
+        write_json(&folder.join(SPEC), &JobSpec { dir: absolute(&spec.dir)?, stdin, ..apart::apart(spec, folder) }, Durable::No)?;
 
         let (ear, mouth) = io::pipe().map_err(ProcError::io("create a pipe"))?;
         let mut command = Command::new(aura);

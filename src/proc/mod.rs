@@ -7,6 +7,7 @@
 //!
 //! What differs between platforms lives behind one set of names in `os_unix.rs` and `os_windows.rs`.
 
+mod apart;
 mod cmd;
 pub mod fault;
 mod job;

@@ -108,6 +108,8 @@ fn one_of_each() -> Vec<Event> {
         output: text(),
         tests_passed: Some(3),
         tests_failed: None,
+        tests_skipped: Some(1),
+        notes: vec![text()],
     };
     let checks = [
         CheckEnd::Passed,
@@ -116,6 +118,8 @@ fn one_of_each() -> Vec<Event> {
         CheckEnd::TimedOut { deadline_s: 600 },
         CheckEnd::Missing { program: "cargo".into() },
         CheckEnd::NotRun,
+        CheckEnd::RanNothing { base: Some(3) },
+        CheckEnd::Unavailable { what: text() },
     ];
     let report = GateReport {
         commit: oid("c"),

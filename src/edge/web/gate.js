@@ -26,6 +26,8 @@ const RESULTS = {
   timedOut: 'took too long',
   missing: 'not found',
   notRun: 'not run',
+  ranNothing: 'ran no tests',
+  unavailable: 'could not get what it needs',
 };
 
 export class Gate {
@@ -130,7 +132,7 @@ function makeCheck(check) {
     h('span', { class: 'tests' }, tests),
     h('span', { class: 'time' }, duration(check.durationMs)),
   ];
-  const isBad = ['failed', 'timedOut', 'missing'].includes(check.result);
+  const isBad = ['failed', 'timedOut', 'missing', 'ranNothing', 'unavailable'].includes(check.result);
   const node = h('li', { 'data-check': check.name, 'data-result': check.result });
   const output = (check.output ?? '').replace(/\n$/, '');
   if (!output) {

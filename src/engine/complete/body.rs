@@ -120,6 +120,9 @@ fn checks(story: &Story) -> String {
     let checks = report.map_or(&[][..], |report| &report.checks);
     for check in checks.iter().take(CHECKS_MAX) {
         text += &format!("- {}: {}\n", cell(&check.name, 80), result(check));
+        for note in &check.notes {
+            text += &format!("  - {}\n", cell(note, 300));
+        }
     }
     if checks.len() > CHECKS_MAX {
         text += &format!("- … and {} more\n", checks.len() - CHECKS_MAX);
@@ -135,6 +138,8 @@ fn result(check: &CheckReport) -> String {
         CheckEnd::TimedOut { .. } => "took too long",
         CheckEnd::Missing { .. } => "could not run",
         CheckEnd::NotRun => "was not run",
+        CheckEnd::RanNothing { .. } => "**ran no tests**",
+        CheckEnd::Unavailable { .. } => "could not get what it needs",
     };
     let number = |count: Option<u32>, what: &str| match count {
         Some(count) if count > 0 => format!(", {} {what}", counted(count as usize, "test")),

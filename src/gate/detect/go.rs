@@ -1,7 +1,7 @@
 //! Go: a `go.work` covers the modules that it uses; any other `go.mod` stands for itself.
 
 use super::tree::Tree;
-use super::{Programs, Project, build, test};
+use super::{Format, Programs, Project, Report, build, test};
 
 /// Without it, a module with one command leaves the built program in the tree.
 const NOWHERE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
@@ -28,6 +28,7 @@ fn project(folder: &str, packages: &[&str]) -> Project {
     let mut checks = vec![build(folder, "go build", &[]), test(folder, "go test", &[])];
     checks[0].argv = argv(&["go", "build", "-o", NOWHERE]);
     checks[1].argv = argv(&["go", "test"]);
+    checks[1].report = Some(Report { at: Some(2), ..Report::asked(Format::GoTest, &["-json"]) });
     Project { folder: folder.to_owned(), checks }
 }
 

@@ -1,7 +1,7 @@
 //! Maven and Gradle, each by its wrapper where the repository has one that can be run.
 
 use super::tree::{Folder, Tree, matches};
-use super::{Programs, Project, build, depth, relative, test, within};
+use super::{Check, Format, Programs, Project, Report, build, depth, relative, test, within};
 
 pub(super) fn projects(tree: &Tree, programs: &Programs) -> Vec<Project> {
     let mut projects = maven(tree, programs);
@@ -25,9 +25,18 @@ fn maven(tree: &Tree, programs: &Programs) -> Vec<Project> {
             // Not quiet: it would not say how many tests there were.
             test(&folder.path, "mvn test", &[&mvn, "-B", "-ntp", "test"]),
         ];
-        projects.push(Project { folder: folder.path.clone(), checks });
+        projects.push(Project { folder: folder.path.clone(), checks: reporting(checks, &["surefire-reports", "failsafe-reports"], false) });
     }
     projects
+}
+
+/// The last of the checks leaves JUnit's XML in folders of these names.
+fn reporting(mut checks: Vec<Check>, folders: &[&str], keeps: bool) -> Vec<Check> {
+    if let Some(last) = checks.last_mut() {
+        let folders = folders.iter().map(|&folder| folder.to_owned()).collect();
+        last.report = Some(Report { folders, keeps, ..Report::asked(Format::Junit, &[]) });
+    }
+    checks
 }
 
 fn modules(pom: &str) -> impl Iterator<Item = &str> {
@@ -53,11 +62,12 @@ fn gradle(tree: &Tree, programs: &Programs) -> Vec<Project> {
         let several = several.filter(|path| path.contains(".gradle")).filter_map(|path| tree.read(&path));
         let task = if several.into_iter().any(|text| text.contains("multiplatform")) { "allTests" } else { "test" };
         let checks = vec![
-            build(&folder.path, "gradle assemble", &[&gradle, "--no-daemon", "--console=plain", "-q", "assemble"]),
+            build(&folder.path, "gradle assemble", &[&gradle, "--console=plain", "-q", "assemble"]),
             // The first failing module must not hide the others from whoever repairs.
-            test(&folder.path, &format!("gradle {task}"), &[&gradle, "--no-daemon", "--console=plain", "--continue", task]),
+            test(&folder.path, &format!("gradle {task}"), &[&gradle, "--console=plain", "--continue", task]),
         ];
-        projects.push(Project { folder: folder.path.clone(), checks });
+        // A task that is up to date is not run again, and its results stay.
+        projects.push(Project { folder: folder.path.clone(), checks: reporting(checks, &["test-results"], true) });
     }
     projects
 }

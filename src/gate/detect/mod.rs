@@ -15,7 +15,7 @@ mod runner;
 mod tests;
 mod tree;
 
-use super::{CHECKS_MAX, Check, DEADLINE, Found, Programs, label};
+use super::{CHECKS_MAX, Check, Format, Found, Programs, Report, label};
 use crate::domain::CheckKind;
 use std::path::Path;
 use tree::{Side, Tree};
@@ -33,6 +33,54 @@ pub fn detect(root: &Path, programs: &Programs) -> Found {
     // Examples and the like count only where there is nothing else.
     let projects = if projects.is_empty() { self::projects(&Tree::look(root, Side::Included), programs) } else { projects };
     limited(projects)
+}
+
+/// Names of files that say what has to be fetched.
+const MANIFESTS: [&str; 24] = [
+    "package.json",
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "pnpm-lock.yaml",
+    "pnpm-workspace.yaml",
+    "yarn.lock",
+    "bun.lock",
+    "bun.lockb",
+    ".npmrc",
+    ".yarnrc.yml",
+    "pyproject.toml",
+    "poetry.lock",
+    "pdm.lock",
+    "uv.lock",
+    "Pipfile.lock",
+    "setup.py",
+    "setup.cfg",
+    "go.mod",
+    "go.sum",
+    "packages.lock.json",
+    "global.json",
+    "nuget.config",
+    "NuGet.config",
+    "NuGet.Config",
+];
+
+/// What a set-up of the checkout at `root` depends on, as one word: its steps, and every file that says what to fetch.
+#[must_use]
+pub fn setup_key(root: &Path, steps: &[Check]) -> String {
+    let tree = Tree::look(root, Side::Included);
+    let counts = |name: &str| {
+        MANIFESTS.contains(&name)
+            || ends_in(name, &["csproj", "fsproj", "vbproj", "props", "targets", "sln", "slnx", "slnf"])
+            || (name.starts_with("requirements") && ends_in(name, &["txt"]))
+    };
+    let files = tree.folders.iter().flat_map(|folder| folder.files.iter().filter(|name| counts(name)).map(|name| folder.file(name)));
+    let tools = tree.folders.iter().map(|folder| folder.file(dotnet::TOOLS));
+    let texts = files.chain(tools).filter_map(|path| Some(format!("{path}\0{}\0", tree.read(&path)?)));
+    let words = steps.iter().map(|step| format!("{}\0{}\0", step.folder, step.argv.join("\0")));
+    // FNV-1a: the same in every version of Aura.
+    let hash = words.chain(texts).fold(0xcbf2_9ce4_8422_2325_u64, |hash, text| {
+        text.bytes().fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    });
+    format!("{hash:016x}")
 }
 
 fn projects(tree: &Tree, programs: &Programs) -> Vec<Project> {
@@ -55,7 +103,7 @@ fn limited(projects: Vec<Project>) -> Found {
             found.left_out.extend(project.checks.iter().map(|check| label(&check.folder, &check.name)));
         }
     }
-    found.checks.sort_by_key(|check| check.kind == CheckKind::Test);
+    found.checks.sort_by_key(|check| check.kind);
     found
 }
 
@@ -85,21 +133,14 @@ fn relative<'a>(folder: &'a str, above: &str) -> &'a str {
     }
 }
 
+fn setup(folder: &str, name: &str, argv: &[&str]) -> Check {
+    Check::new(CheckKind::Setup, folder, name, argv)
+}
+
 fn build(folder: &str, name: &str, argv: &[&str]) -> Check {
-    check(CheckKind::Build, folder, name, argv)
+    Check::new(CheckKind::Build, folder, name, argv)
 }
 
 fn test(folder: &str, name: &str, argv: &[&str]) -> Check {
-    check(CheckKind::Test, folder, name, argv)
-}
-
-fn check(kind: CheckKind, folder: &str, name: &str, argv: &[&str]) -> Check {
-    Check {
-        name: name.to_owned(),
-        kind,
-        folder: folder.to_owned(),
-        argv: argv.iter().map(|&word| word.to_owned()).collect(),
-        deadline: DEADLINE,
-        good_codes: Vec::new(),
-    }
+    Check::new(CheckKind::Test, folder, name, argv)
 }

@@ -1,7 +1,8 @@
 //! Node: npm, pnpm, yarn and bun. Only scripts that exist are run; a workspace covers its members.
 
 use super::tree::{Folder, Tree, listed};
-use super::{Check, Programs, Project, build, test};
+use super::{Check, Format, Programs, Project, Report, build, setup, test};
+use crate::domain::CheckKind;
 use serde_json::Value;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ fn project(tree: &Tree, package: &Package, members: &[&Package]) -> Project {
     let dependencies = package.has_dependencies() || members.iter().any(|member| member.has_dependencies());
     if !checks.is_empty() && dependencies && !is_installed(tree, package.folder, manager, lock) {
         let argv = install(manager, lock.is_some());
-        checks.insert(0, build(folder, &argv[..2].join(" "), argv));
+        checks.insert(0, setup(folder, &argv[..2].join(" "), argv));
     }
     Project { folder: folder.to_owned(), checks }
 }
@@ -123,7 +124,8 @@ fn workspaces(tree: &Tree, package: &Package) -> Vec<String> {
 fn scripts(manager: Manager, package: &Package, members: &[&Package], script: &str) -> Vec<Check> {
     let folder = package.folder.path.as_str();
     if package.runs(script) {
-        return vec![run(manager, folder, script)];
+        let line = package.json["scripts"][script].as_str().unwrap_or_default();
+        return vec![reporting(run(manager, folder, script), manager, line)];
     }
     let with: Vec<&&Package> = members.iter().filter(|member| member.runs(script)).collect();
     let make = if script == "test" { test } else { build };
@@ -137,6 +139,28 @@ fn scripts(manager: Manager, package: &Package, members: &[&Package], script: &s
             with.iter().map(|member| run(manager, &member.folder.path, script)).collect()
         }
     }
+}
+
+/// Asks the runner of a script for its report, where the script is nothing but that runner.
+fn reporting(check: Check, manager: Manager, line: &str) -> Check {
+    if check.kind != CheckKind::Test || line.contains(['&', '|', ';', '<', '>', '`', '$', '"', '\'']) {
+        return check;
+    }
+    let words: Vec<&str> = line.split_whitespace().skip_while(|word| word.contains('=') || *word == "cross-env").collect();
+    let has = |option: &str| words.iter().any(|word| word.starts_with(option));
+    let asked = match words.first() {
+        Some(&"jest") if !has("--json") && !has("--outputFile") => (Format::Jest, ["--json", "--outputFile={results}/jest.json"].to_vec()),
+        Some(&"vitest") if !has("--reporter") && !has("--outputFile") => {
+            (Format::Junit, ["--reporter=default", "--reporter=junit", "--outputFile.junit={results}/vitest.xml"].to_vec())
+        }
+        Some(_) | None => return check,
+    };
+    let (format, mut args) = asked;
+    // npm hands on what comes after this; the others hand on everything, and this too.
+    if manager == Manager::Npm {
+        args.insert(0, "--");
+    }
+    Check { report: Some(Report::asked(format, &args)), ..check }
 }
 
 fn run(manager: Manager, folder: &str, script: &str) -> Check {

@@ -1,7 +1,8 @@
 //! Python: every file compiles, and the tests pass under the tool that the project is managed with.
 
 use super::tree::{Folder, NEVER, Tree, listed};
-use super::{Programs, Project, build, ends_in, test, within};
+use super::{Format, Programs, Project, Report, build, ends_in, setup, test, within};
+use crate::domain::CheckKind;
 
 const MANIFESTS: [&str; 6] = ["pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "requirements.txt", "Pipfile"];
 /// There are no tests: the answer of pytest, and of unittest since Python 3.12.
@@ -81,10 +82,28 @@ impl<'a> Found<'a> {
                 !self.uses_pytest() && self.tests.iter().any(|path| tree.read(path).is_some_and(|text| text.contains("unittest")));
             let mut tests = if unittest { test(folder, "unittest", &[]) } else { test(folder, "pytest", &[]) };
             tests.argv = if unittest { argv(&self.unittest(tree, python)) } else { argv(&[python, "-m", "pytest", "-q"]) };
-            tests.good_codes = vec![NO_TESTS];
+            tests.none_codes = vec![NO_TESTS];
+            if !unittest {
+                tests.report = Some(Report::asked(Format::Junit, &["--junitxml={results}/pytest.xml"]));
+            }
             checks.push(tests);
         }
+        for check in &mut checks {
+            // An environment that is active here is the user's: a manager would install this tree into it.
+            if !prefix.is_empty() || check.kind == CheckKind::Setup {
+                check.env_remove.push("VIRTUAL_ENV".to_owned());
+            }
+            // Installed to be edited, it is the user's checkout that would be imported: this tree's source comes first.
+            if self.has_src(tree) {
+                check.env.push(("PYTHONPATH".to_owned(), self.folder.file("src")));
+            }
+        }
         Project { folder: folder.to_owned(), checks }
+    }
+
+    fn has_src(&self, tree: &Tree) -> bool {
+        let src = self.folder.file("src");
+        tree.below(&src).any(|below| below.files.iter().any(|file| ends_in(file, &["py"])))
     }
 
     fn unittest<'b>(&self, tree: &Tree, python: &'b str) -> Vec<&'b str> {
@@ -120,11 +139,11 @@ impl<'a> Found<'a> {
             return (Vec::new(), prefix);
         }
         if wants("poetry", "poetry.lock") {
-            let install = build(folder, "poetry install", &["poetry", "install", "--no-interaction"]);
+            let install = setup(folder, "poetry install", &["poetry", "install", "--no-interaction"]);
             return (vec![install], words(&["poetry", "run"]));
         }
         if wants("pdm", "pdm.lock") {
-            return (vec![build(folder, "pdm sync", &["pdm", "sync"])], words(&["pdm", "run"]));
+            return (vec![setup(folder, "pdm sync", &["pdm", "sync"])], words(&["pdm", "run"]));
         }
         if wants("hatch", "hatch.toml") && self.table(&["tool", "hatch", "envs"]).is_some() {
             return (Vec::new(), words(&["hatch", "run"]));

@@ -43,6 +43,7 @@ fn is_covered(tree: &Tree, folder: &Folder, found: &[Project]) -> bool {
 /// just before make, unless just is not installed and make could do it.
 fn recipe(tree: &Tree, folder: &Folder, programs: &Programs, kind: CheckKind) -> Option<super::Check> {
     let (just_names, make_names): (&[&str], &[&str]) = match kind {
+        CheckKind::Setup => return None,
         CheckKind::Build => (&["build"], &["build", "all"]),
         CheckKind::Test => (&["test"], &["test", "check"]),
     };
@@ -52,10 +53,7 @@ fn recipe(tree: &Tree, folder: &Folder, programs: &Programs, kind: CheckKind) ->
     let make = pick(make_targets(&text(&MAKEFILES)), make_names).map(|name| ("make", name));
     let just_missing = programs.find("just", &tree.dir(&folder.path)).is_none();
     let (program, name) = if just_missing { make.or(just) } else { just.or(make) }?;
-    let make_check = match kind {
-        CheckKind::Build => build,
-        CheckKind::Test => test,
-    };
+    let make_check = if kind == CheckKind::Test { test } else { build };
     Some(make_check(&folder.path, &format!("{program} {name}"), &[program, name]))
 }
 

@@ -207,7 +207,7 @@ fn python_compiles_and_tests_with_what_the_project_uses() {
     expect(&[("setup.py", ""), ("test_a.py", unittest)], &[compile, &discover("")]);
     expect(&[("setup.py", ""), ("requirements-dev.txt", "pytest"), ("test_a.py", unittest)], &[compile, pytest]);
     let found = found_with(&[("pyproject.toml", ""), ("test_a.py", "")], &[PYTHON]);
-    assert_eq!(found.checks[1].good_codes, [5]);
+    assert_eq!(found.checks[1].none_codes, [5]);
 }
 
 #[test]
@@ -256,25 +256,134 @@ fn go_covers_the_modules_of_its_workspace() {
     );
 }
 
+const TESTS: &str = "<Project><PackageReference Include=\"Microsoft.NET.Test.Sdk\" /></Project>";
+
 #[test]
-fn dotnet_takes_one_solution_for_all_below_it() {
-    let test = "<PackageReference Include=\"Microsoft.NET.Test.Sdk\" />";
+fn dotnet_takes_one_solution_for_what_it_lists() {
+    let listed = "Project(\"{F}\") = \"App\", \"src\\App\\App.csproj\", \"{1}\"\nEndProject\nProject(\"{F}\") = \"Spec\", \"test\\Spec\\Spec.csproj\", \"{2}\"\nEndProject\n";
+    let xml =
+        "<Solution><Folder Name='/t/'><Project Path='test/Spec/Spec.csproj' /></Folder><Project Path='src/App/App.csproj' /></Solution>";
+    let filter = r#"{"solution":{"path":"App.sln","projects":["src\\App\\App.csproj","test\\Spec\\Spec.csproj"]}}"#;
+    let projects = [("src/App/App.csproj", ""), ("test/Spec/Spec.csproj", TESTS)];
+    for (solution, text) in [("App.sln", listed), ("App.slnx", xml), ("App.slnf", filter)] {
+        expect(
+            &[&[(solution, text)], &projects[..]].concat(),
+            &[
+                &format!("dotnet restore {solution}"),
+                &format!("dotnet build {solution} --no-restore --nologo"),
+                &format!("dotnet test {solution} --no-build --nologo"),
+            ],
+        );
+    }
+    // Of two, the one that lists more; the filter never while there is another.
     expect(
-        &[("App.sln", ""), ("src/App/App.csproj", ""), ("tests/App.Tests/App.Tests.csproj", test)],
-        &["dotnet build App.sln --nologo", "dotnet test App.sln --no-build --nologo"],
+        &[&[("A.sln", listed), ("B.slnx", "<Solution/>"), ("All.slnf", filter)], &projects[..]].concat(),
+        &["dotnet restore A.sln", "dotnet build A.sln --no-restore --nologo", "dotnet test A.sln --no-build --nologo"],
     );
-    expect(&[("App.slnx", "")], &["dotnet build App.slnx --nologo", "dotnet test App.slnx --no-build --nologo"]);
-    expect(&[("A.sln", ""), ("A.slnx", "")], &["dotnet build A.sln --nologo", "dotnet test A.sln --no-build --nologo"]);
-    let large = "Project(\"{x}\") = \"a\"\nProject(\"{x}\") = \"b\"\n";
-    expect(&[("All.sln", large), ("Some.sln", "")], &["dotnet build All.sln --nologo", "dotnet test All.sln --no-build --nologo"]);
+    // Without tests there is nothing to test.
+    expect(&[("App.sln", ""), ("App.csproj", "")], &["dotnet restore App.sln", "dotnet build App.sln --no-restore --nologo"]);
+}
+
+#[test]
+fn a_test_project_that_no_solution_lists_is_tested_by_itself() {
+    let xml = "<Solution><Project Path='src/App/App.csproj' /></Solution>";
     expect(
-        &[("src/App.csproj", ""), ("spec/Spec.csproj", test)],
+        &[("App.slnx", xml), ("src/App/App.csproj", ""), ("test/Late/Late.csproj", TESTS), ("tools/Other.csproj", "")],
+        &["dotnet restore App.slnx", "dotnet build App.slnx --no-restore --nologo", "test/Late: dotnet test Late.csproj --nologo"],
+    );
+}
+
+#[test]
+fn dotnet_without_a_solution_takes_each_project_and_tests_those_of_tests() {
+    expect(
+        &[("src/App.csproj", ""), ("spec/Spec.csproj", TESTS)],
         &[
-            "spec: dotnet build Spec.csproj --nologo",
-            "src: dotnet build App.csproj --nologo",
+            "spec: dotnet restore Spec.csproj",
+            "src: dotnet restore App.csproj",
+            "spec: dotnet build Spec.csproj --no-restore --nologo",
+            "src: dotnet build App.csproj --no-restore --nologo",
             "spec: dotnet test Spec.csproj --no-build --nologo",
         ],
     );
+    // A file above the project can make it one of tests. Without the tool the answer is yes, so that it is missed.
+    let found = found_with(&[("test/Directory.Build.props", TESTS), ("test/Lib.Specs/Lib.Specs.csproj", "<Project/>")], &[]);
+    assert_eq!(lines(&found).last().unwrap(), "test/Lib.Specs: dotnet test Lib.Specs.csproj --no-build --nologo");
+}
+
+#[test]
+fn the_testing_platform_of_dotnet_gets_no_word_that_it_does_not_know() {
+    let found = found_with(
+        &[
+            ("global.json", r#"{ "test": { "runner": "Microsoft.Testing.Platform" } }"#),
+            ("App.slnx", "<Solution><Project Path='t/T.csproj' /></Solution>"),
+            ("t/T.csproj", "<Project><PackageReference Include='xunit.v3' /></Project>"),
+        ],
+        &[],
+    );
+    let test = found.checks.last().unwrap();
+    assert_eq!(test.argv.join(" "), "dotnet test --solution App.slnx --no-build");
+    assert_eq!((test.none_codes.as_slice(), &test.report), (&[8][..], &None));
+}
+
+#[test]
+fn what_dotnet_fetches_is_locked_where_a_lock_is_tracked_and_tools_come_first() {
+    expect(
+        &[("App.csproj", ""), ("packages.lock.json", "{}"), (".config/dotnet-tools.json", "{}")],
+        &["dotnet tool restore", "dotnet restore App.csproj --locked-mode", "dotnet build App.csproj --no-restore --nologo"],
+    );
+}
+
+#[test]
+fn runners_are_asked_for_reports_where_they_can_be() {
+    let package = |test: &str| format!(r#"{{"scripts":{{"test":"{test}"}}}}"#);
+    let asked = |files: &[(&str, &str)]| {
+        let found = found_with(files, &["python3"]);
+        found.checks.last().and_then(|check| check.report.clone()).map(|report| (report.format, report.args.join(" ")))
+    };
+    let npm = |test: &str| asked(&[("package.json", &package(test))]);
+    assert_eq!(npm("jest --ci"), Some((Format::Jest, "-- --json --outputFile={results}/jest.json".to_owned())));
+    assert_eq!(npm("cross-env A=1 vitest run").map(|(format, _)| format), Some(Format::Junit));
+    for other in ["jest && echo done", "node test.js", "jest --json", "npm run build; jest"] {
+        assert_eq!(npm(other), None, "{other}");
+    }
+    let pnpm = asked(&[("package.json", &package("jest")), ("pnpm-lock.yaml", "")]);
+    assert_eq!(pnpm, Some((Format::Jest, "--json --outputFile={results}/jest.json".to_owned())));
+    let pytest = asked(&[("pyproject.toml", "[tool.pytest.ini_options]"), ("test_a.py", "")]);
+    assert_eq!(pytest, Some((Format::Junit, "--junitxml={results}/pytest.xml".to_owned())));
+    assert_eq!(asked(&[("go.mod", "module x")]), Some((Format::GoTest, "-json".to_owned())));
+    assert_eq!(asked(&[("pom.xml", "")]).map(|(format, _)| format), Some(Format::Junit));
+    let dotnet = asked(&[("A.Tests.csproj", "")]);
+    assert_eq!(dotnet, Some((Format::Trx, "--logger trx --results-directory {results}".to_owned())));
+}
+
+#[test]
+fn a_set_up_is_another_when_what_it_fetches_is() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("package.json"), "{}");
+    write(&dir.path().join("src/index.js"), "1");
+    let step = [Check::new(CheckKind::Setup, ".", "npm ci", &["npm", "ci"])];
+    let first = setup_key(dir.path(), &step);
+    write(&dir.path().join("src/index.js"), "2");
+    assert_eq!(setup_key(dir.path(), &step), first);
+    assert_ne!(setup_key(dir.path(), &[]), first);
+    write(&dir.path().join("package-lock.json"), "{}");
+    assert_ne!(setup_key(dir.path(), &step), first);
+}
+
+#[test]
+fn the_tree_s_own_python_comes_first_and_no_manager_installs_into_the_users_environment() {
+    let files = [
+        ("pyproject.toml", "[tool.pytest.ini_options]\n[tool.poetry]"),
+        ("poetry.lock", ""),
+        ("src/pkg/__init__.py", ""),
+        ("test_a.py", ""),
+    ];
+    for check in found_with(&files, &["poetry", "python3"]).checks {
+        assert_eq!(check.env, [("PYTHONPATH".to_owned(), "src".to_owned())], "{}", check.name);
+        assert_eq!(check.env_remove, ["VIRTUAL_ENV"], "{}", check.name);
+    }
+    let check = found_with(&files[..1], &["python3"]);
+    assert!(check.checks.iter().all(|check| check.env.is_empty()));
 }
 
 #[test]
@@ -300,24 +409,21 @@ fn maven_and_gradle_prefer_their_wrappers_and_cover_their_modules() {
     expect(
         &gradle,
         &[
-            "gradle --no-daemon --console=plain -q assemble",
-            "own: gradle --no-daemon --console=plain -q assemble",
-            "gradle --no-daemon --console=plain --continue test",
-            "own: gradle --no-daemon --console=plain --continue test",
+            "gradle --console=plain -q assemble",
+            "own: gradle --console=plain -q assemble",
+            "gradle --console=plain --continue test",
+            "own: gradle --console=plain --continue test",
         ],
     );
     if cfg!(unix) {
         let above = [("mvnw", WRAPPER), ("server/pom.xml", ""), ("server/app/build.gradle", "")];
         let found = lines(&found_with(&above, &[]));
-        assert_eq!(
-            found[..2],
-            ["server: ../mvnw -B -ntp -q -DskipTests package", "server/app: gradle --no-daemon --console=plain -q assemble"]
-        );
+        assert_eq!(found[..2], ["server: ../mvnw -B -ntp -q -DskipTests package", "server/app: gradle --console=plain -q assemble"]);
     }
     let wrapped = if cfg!(windows) { "gradlew.cmd" } else { "gradlew" };
     expect(
         &[("build.gradle", "kotlin(\"multiplatform\")"), (wrapped, WRAPPER)],
-        &["./gradlew --no-daemon --console=plain -q assemble", "./gradlew --no-daemon --console=plain --continue allTests"],
+        &["./gradlew --console=plain -q assemble", "./gradlew --console=plain --continue allTests"],
     );
 }
 

@@ -167,7 +167,16 @@ fn left_out(name: &str, side: Side) -> bool {
 
 fn tracked_locks(root: &Path) -> Option<BTreeSet<String>> {
     let listing = Cmd::new("git")
-        .args(["-c", "core.fsmonitor=false", "ls-files", "-z", "--", ":(glob)**/Cargo.lock", ":(glob)**/uv.lock"])
+        .args([
+            "-c",
+            "core.fsmonitor=false",
+            "ls-files",
+            "-z",
+            "--",
+            ":(glob)**/Cargo.lock",
+            ":(glob)**/uv.lock",
+            ":(glob)**/packages.lock.json",
+        ])
         .dir(root)
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env_remove("GIT_DIR")
