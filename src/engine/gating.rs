@@ -94,6 +94,11 @@ impl Site<'_> {
         self.repo.set_worktree(worktree, commit)?;
         if added.created {
             self.repo.include(worktree)?;
+            let above = gate::above(self.repo.root(), worktree);
+            let notes: Vec<Event> = above.into_iter().map(|text| Event::Noted { text }).collect();
+            if !notes.is_empty() {
+                self.engine.append(self.story.id, &notes)?;
+            }
             return Ok(false);
         }
         let Some(before) = before else { return Ok(true) };

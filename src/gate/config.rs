@@ -341,7 +341,7 @@ mod tests {
     fn the_example_in_the_documentation_is_read() {
         let page = include_str!("../../docs/gates.md");
         let example = page.split("```toml\n[gate]\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
-        assert_eq!(read(example).unwrap().checks.map(|checks| checks.len()), Some(3));
+        assert_eq!(read(example).unwrap().checks.map(|checks| checks.len()), Some(4));
     }
 
     #[test]
@@ -356,7 +356,7 @@ mod tests {
         let with = |rest: &str| format!("checks = [{{ name = 'a', kind = 'test', run = 'x' }}, {{ {rest} }}]");
         let rows = [
             ("tests = []".to_owned(), "unknown field `tests`"),
-            (with("name = 'b', kind = 'lint', run = 'x'"), "unknown variant `lint`, expected `build` or `test`"),
+            (with("name = 'b', kind = 'lint', run = 'x'"), "unknown variant `lint`, expected one of `setup`, `build`, `test`"),
             (with("name = 'b', kind = 'test'"), "missing field `run`"),
             (with("name = 'b', kind = 'test', run = 'x', cwd = 'y'"), "unknown field `cwd`"),
             (with("name = 'b', kind = 'test', run = 3"), "a command: "),

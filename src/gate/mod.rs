@@ -5,6 +5,7 @@
 //! decide, and the runner's own count of tests: a check of kind test that ran none has not passed, whatever it ended
 //! with. A check that could not be run is red: nothing here may turn "do not know" into "passed".
 
+mod above;
 mod blame;
 mod config;
 mod counts;
@@ -16,6 +17,7 @@ mod report;
 mod run;
 mod tally;
 
+pub use above::above;
 pub use config::{GateConfig, Run, SetupConfig, Timeout, WantedCheck, WantedReport, WantedStep, checks, setup};
 pub use detect::detect;
 pub use detect::setup_key;

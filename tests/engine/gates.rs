@@ -81,7 +81,9 @@ fn a_base_that_is_red_already_is_nobodys_fault() {
 
 #[test]
 fn a_flaky_check_is_named_and_counts_as_good() {
-    let world_gate = gate("test -e \"$AURA_TEST_AGENT/once\" || { : > \"$AURA_TEST_AGENT/once\"; echo unlucky; exit 1; }");
+    let world_gate = "[gate]\nflaky = ['check']\n".to_owned()
+        + gate("test -e \"$AURA_TEST_AGENT/once\" || { : > \"$AURA_TEST_AGENT/once\"; echo unlucky; exit 1; }")
+            .trim_start_matches("[gate]");
     let mut world = World::with(&world_gate);
     world.story(vec![task("a", &[])]);
     let end = world.run_well();

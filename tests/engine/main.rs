@@ -16,6 +16,7 @@ mod git_dies;
 mod keep;
 mod kills;
 mod order;
+mod proof;
 mod pushes;
 mod seam;
 mod stop;
