@@ -92,7 +92,7 @@ const PARTS: &[(&str, &str, &str)] = &[
         "CheckReport",
         "One check of it.",
         "name:text kind:text folder:text result:text ~exit_code:count? ~deadline_s:big ~program:text durationMs:big output:text \
-         testsPassed:count? testsFailed:count?",
+         testsPassed:count? testsFailed:count? ~testsSkipped:count ~notes:texts ~base:count? ~what:text",
     ),
 ];
 

@@ -2,7 +2,7 @@
 
 use super::time::Time;
 use super::words::{CheckKind, CheckResult, GateType, GateVerdict, How, Phase};
-use crate::domain::{self, CheckEnd, Completion, GateReport, Published, RunOutcome, Story, Task, Work};
+use crate::domain::{self, Completion, GateReport, Published, RunOutcome, Story, Task, Work};
 use crate::engine;
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -21,7 +21,11 @@ pub(super) fn story(engine: &Engine, effect: Effect, id: &str) -> Result<Story> 
     match engine.environment().place.as_deref().and_then(|place| repository(engine, place)) {
         Some(repository) => {
             let newest = engine.store.page(&Page { repository: Some(repository.clone()), limit: 1, ..Page::default() })?.pop();
-            newest.ok_or_else(|| none_yet(&format!("there is no story of the repository {} yet", repository.escape_debug())))
+            match newest {
+                Some(newest) => Ok(newest),
+                None if engine.store.story_count()? == 0 => Err(none_yet("there is no story yet")),
+                None => Err(none_yet(&format!("there is no story of the repository {} yet", repository.escape_debug()))),
+            }
         }
         None if effect.read_only => engine.store.stories(1)?.pop().ok_or_else(|| none_yet("there is no story yet")),
         None => of_one_repository(engine.store.stories(LOOK_MAX)?),
