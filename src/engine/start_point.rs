@@ -3,10 +3,12 @@
 use super::drive::Context;
 use super::settle::commit_message;
 use super::{Error, Places};
-use crate::domain::{Attempt, Oid, Outcome, Prepared, Purpose, Story, Task};
+use crate::domain::{Attempt, Event, Oid, Outcome, Prepared, Purpose, Story, Task};
 use crate::error::{Code, Result};
 use crate::git::{self, At, GitError, Repo, SnapshotRequest, StartRequest};
-use std::path::Path;
+
+/// Most files that are named in a note.
+const NAMED_MAX: usize = 10;
 
 /// The commit that an attempt starts from.
 pub(super) struct StartPoint {
@@ -212,12 +214,26 @@ pub(super) fn make_worktree(context: &Context, story: &Story, task: &Task, base:
     let added = repo.worktree_add(&worktree, At::Branch(&branch))?;
     repo.set_worktree(&worktree, base)?;
     if added.created {
-        include(repo, &worktree)?;
+        let included = repo.include(&worktree);
+        let included = included.map_err(|e| Error::new(Code::Unavailable, "bring in what `.worktreeinclude` names").because(e))?;
+        note_left_out(context, task, &included.left_out)?;
     }
     Ok(())
 }
 
-fn include(repo: &Repo, worktree: &Path) -> Result<()> {
-    repo.include(worktree).map_err(|e| Error::new(Code::Unavailable, "bring in what `.worktreeinclude` names").because(e))?;
+/// Names what `.worktreeinclude` asks for and the worktree does not get.
+fn note_left_out(context: &Context, task: &Task, left_out: &[String]) -> Result<()> {
+    if left_out.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<String> = left_out.iter().take(NAMED_MAX).map(|name| format!("`{}`", name.escape_debug())).collect();
+    let more = left_out.len().saturating_sub(NAMED_MAX);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let text = format!(
+        "the worktree of `{}` is without {}{more}, which `.worktreeinclude` names: links that are absolute or lead out of the repository",
+        task.id(),
+        named.join(", ")
+    );
+    context.append(&[Event::Noted { text }])?;
     Ok(())
 }

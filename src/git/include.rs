@@ -2,18 +2,19 @@
 
 use super::cmd::{Site, on_disk, raw_parts, run, try_run};
 use super::{Repo, Result, io};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 /// Most files that are brought in.
 const FILES_MAX: usize = 20_000;
 
 impl Repo {
-    /// Copies what `.worktreeinclude` matches *and* git ignores from the user's checkout. Files that are there already
-    /// stay as they are. Returns what was copied.
-    pub fn include(&self, worktree: &Path) -> Result<Vec<String>> {
+    /// Copies what `.worktreeinclude` matches *and* git ignores from the user's checkout: files, and links that stay inside. What
+    /// is there already stays as it is. Returns what was copied, and what was left out.
+    pub fn include(&self, worktree: &Path) -> Result<Included> {
         let list = self.root.join(".worktreeinclude");
+        let mut included = Included::default();
         if !list.is_file() {
-            return Ok(vec![]);
+            return Ok(included);
         }
         let index = self.git_dir.join("index");
         let site = Site::Tree { work: &self.root, index: &index };
@@ -22,23 +23,77 @@ impl Repo {
         let wanted = run(self.git(site).args(["ls-files", "-z", "--others", "--ignored"]).arg(from), "read .worktreeinclude")?;
         let check = self.git(site).args(["check-ignore", "-z", "--stdin"]).stdin(wanted.stdout);
         let ignored = try_run(check)?;
-        let mut copied = vec![];
-        for name in raw_parts(&ignored.stdout).take(FILES_MAX) {
+        for (number, name) in raw_parts(&ignored.stdout).enumerate() {
             let Some(source) = on_disk(&self.root, name) else { continue };
             let name = source.strip_prefix(&self.root).unwrap_or(&source).to_owned();
             let target = worktree.join(&name);
-            // Links could lead anywhere, and a file that exists is somebody's work.
-            let is_file = source.symlink_metadata().is_ok_and(|meta| meta.is_file());
-            if !is_file || target.symlink_metadata().is_ok() || leads_away(worktree, &name) {
+            // What exists is somebody's work.
+            if target.symlink_metadata().is_ok() {
                 continue;
             }
+            let text = name.to_string_lossy().into_owned();
+            let Some(kind) = kind_of(&self.root, &source).filter(|_| number < FILES_MAX && !leads_away(worktree, &name)) else {
+                included.left_out.push(text);
+                continue;
+            };
             let parent = target.parent().unwrap_or(worktree);
             std::fs::create_dir_all(parent).map_err(io(format!("create {}", parent.display())))?;
-            std::fs::copy(&source, &target).map_err(io(format!("copy {}", name.display())))?;
-            copied.push(name.to_string_lossy().into_owned());
+            let doing = || format!("copy {}", name.display());
+            match kind {
+                Kind::File => drop(std::fs::copy(&source, &target).map_err(io(doing()))?),
+                Kind::Link(to) => link(&to, &target, source.is_dir()).map_err(io(doing()))?,
+            }
+            included.copied.push(text);
         }
-        Ok(copied)
+        Ok(included)
     }
+}
+
+/// What was brought into a worktree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Included {
+    pub copied: Vec<String>,
+    /// Links that lead out of the repository, special files, and what is beyond the most that is brought in.
+    pub left_out: Vec<String>,
+}
+
+enum Kind {
+    File,
+    /// A relative link, and where it leads.
+    Link(PathBuf),
+}
+
+/// None for what is not brought in: a link that is absolute or leads out of the repository would lead there from the worktree too.
+fn kind_of(root: &Path, source: &Path) -> Option<Kind> {
+    let meta = source.symlink_metadata().ok()?;
+    if meta.is_file() {
+        return Some(Kind::File);
+    }
+    let to = std::fs::read_link(source).ok().filter(|to| to.is_relative())?;
+    // Step by step, without following other links: these are brought in, or not, by themselves.
+    let mut at = source.parent()?.to_owned();
+    for part in to.components() {
+        match part {
+            Component::ParentDir => drop(at.pop()),
+            Component::Normal(name) => at.push(name),
+            Component::CurDir => {}
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+        if !at.starts_with(root) || at.starts_with(root.join(".git")) {
+            return None;
+        }
+    }
+    Some(Kind::Link(to))
+}
+
+#[cfg(unix)]
+fn link(to: &Path, at: &Path, _is_folder: bool) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(to, at)
+}
+
+#[cfg(windows)]
+fn link(to: &Path, at: &Path, is_folder: bool) -> std::io::Result<()> {
+    if is_folder { std::os::windows::fs::symlink_dir(to, at) } else { std::os::windows::fs::symlink_file(to, at) }
 }
 
 /// Whether one of the folders on the way to a file is a link.

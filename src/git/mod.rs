@@ -49,6 +49,7 @@ mod used;
 pub use admin::put_aside;
 pub use aside::set_aside;
 pub use diff::{Change, FileChange};
+pub use include::Included;
 pub use land::{Landed, Merge};
 pub use preserve::Taken;
 pub use publish::{CommitRequest, RemoteUrls};

@@ -40,7 +40,7 @@ fn a_whole_cycle_leaves_a_dirty_checkout_byte_for_byte() {
         project.repo.update_ref("refs/heads/aura/story", &project.base, Expect::Absent, "test").unwrap();
         let story = project.worktree("story");
         let path = project.worktree("task-1");
-        assert_eq!(project.repo.include(&path).unwrap(), ["target/built"]);
+        assert_eq!(project.repo.include(&path).unwrap().copied, ["target/built"]);
         write(&path.join("readme.txt"), "the agent's\n");
         write(&path.join("new.txt"), "new\n");
         project.repo.rescue(&path, NAME, &project.base).unwrap().unwrap();
@@ -140,7 +140,7 @@ fn what_the_build_needs_is_brought_in_and_nothing_else() {
     alone(|lab| {
         let project = lab.project();
         let path = project.worktree("task-1");
-        assert_eq!(project.repo.include(&path).unwrap(), Vec::<String>::new());
+        assert_eq!(project.repo.include(&path).unwrap().copied, Vec::<String>::new());
         for (name, text) in [
             (".gitignore", "/target\n*.log\n.env*\n/data\n"),
             (".worktreeinclude", "# what the tests need\n.env*\n!.env.secret\n/data/*\nreadme.txt\nplain.txt\n"),
@@ -157,19 +157,53 @@ fn what_the_build_needs_is_brought_in_and_nothing_else() {
         write(&path.join("data/gröss e.json"), "the agent's own\n");
         #[cfg(unix)]
         std::os::unix::fs::symlink("/etc/passwd", project.path.join("data/link")).unwrap();
-        assert_eq!(project.repo.include(&path).unwrap(), [".env", "data/deep/more.json"]);
+        let included = project.repo.include(&path).unwrap();
+        assert_eq!(included.copied, [".env", "data/deep/more.json"]);
+        #[cfg(unix)]
+        assert_eq!(included.left_out, ["data/link"], "what is not brought in is named");
         assert_eq!(read(&path.join("data/gröss e.json")), "the agent's own\n");
         assert_eq!(read(&path.join("readme.txt")), "one\ntwo\nthree\n");
-        assert_eq!(project.repo.include(&path).unwrap(), Vec::<String>::new());
+        assert_eq!(project.repo.include(&path).unwrap().copied, Vec::<String>::new());
         // A folder of the worktree that leads elsewhere is not followed.
         #[cfg(unix)]
         {
             fs::remove_dir_all(path.join("data")).unwrap();
             fs::create_dir(lab.path("elsewhere")).unwrap();
             std::os::unix::fs::symlink(lab.path("elsewhere"), path.join("data")).unwrap();
-            assert_eq!(project.repo.include(&path).unwrap(), Vec::<String>::new());
+            assert_eq!(project.repo.include(&path).unwrap().copied, Vec::<String>::new());
             assert_eq!(walk(&lab.path("elsewhere")).len(), 0);
         }
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_stay_inside_are_brought_in_as_links() {
+    use std::os::unix::fs::symlink;
+    alone(|lab| {
+        let project = lab.project();
+        write(&project.path.join(".gitignore"), "node_modules\n");
+        write(&project.path.join(".worktreeinclude"), "node_modules\n");
+        project.git(&["add", "-A"]);
+        project.git(&["commit", "-qm", "what is brought in"]);
+        let path = project.worktree_at("task-1", &project.oid("HEAD"));
+        write(&project.path.join("node_modules/.pnpm/runner/cli.sh"), "#!/bin/sh\n");
+        fs::create_dir_all(project.path.join("node_modules/.bin")).unwrap();
+        for (link, to) in [
+            ("node_modules/runner", ".pnpm/runner"),
+            ("node_modules/.bin/runner", "../runner/cli.sh"),
+            ("node_modules/own", "../src"),
+            ("node_modules/out", "../../outside"),
+            ("node_modules/git", "../.git/config"),
+            ("node_modules/absolute", "/etc/passwd"),
+        ] {
+            symlink(to, project.path.join(link)).unwrap();
+        }
+        let included = project.repo.include(&path).unwrap();
+        assert_eq!(read(&path.join("node_modules/.bin/runner")), "#!/bin/sh\n");
+        assert_eq!(fs::read_link(path.join("node_modules/own")).unwrap(), std::path::Path::new("../src"));
+        assert_eq!(included.left_out, ["node_modules/absolute", "node_modules/git", "node_modules/out"]);
+        assert_eq!(lab.git(&path, &["status", "--porcelain"]), "");
     });
 }
 
@@ -201,7 +235,7 @@ fn a_list_of_what_the_build_needs_may_be_written_in_any_way() {
         }
         // A folder where the file would go is the agent's own.
         fs::create_dir(path.join("a.env")).unwrap();
-        let copied = project.repo.include(&path).unwrap();
+        let copied = project.repo.include(&path).unwrap().copied;
         assert!(copied.contains(&"bin/tool".to_owned()) && copied.contains(&"cache/small".to_owned()), "{copied:?}");
         assert!(!copied.iter().any(|name| name.contains("other") || name == "a.env" || name == "cache/big"), "{copied:?}");
         assert!(path.join("a.env").is_dir());
@@ -213,7 +247,7 @@ fn a_list_of_what_the_build_needs_may_be_written_in_any_way() {
         // What was brought in is ignored here too, by the user's rules of then: it is no part of the work.
         fs::remove_file(project.path.join(".worktreeinclude")).unwrap();
         fs::create_dir(project.path.join(".worktreeinclude")).unwrap();
-        assert_eq!(project.repo.include(&path).unwrap(), Vec::<String>::new());
+        assert_eq!(project.repo.include(&path).unwrap().copied, Vec::<String>::new());
     });
 }
 
