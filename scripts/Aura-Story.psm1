@@ -683,6 +683,22 @@ function Wait-AuraRun {
     }
 }
 
+# Takes over the caller's preferences. PowerShell hands them down to whatever it calls, but a script module sees only the global
+# ones: without this, a function that is called with -WhatIf would do what it was only to show. What was given as a parameter stays.
+function Set-AuraCallerPreference {
+    param($Cmdlet, $Bound)
+    $preferences = @{
+        WhatIf = 'WhatIfPreference'; Confirm = 'ConfirmPreference'; WarningAction = 'WarningPreference'; Verbose = 'VerbosePreference'
+        Debug = 'DebugPreference'; InformationAction = 'InformationPreference'; ErrorAction = 'ErrorActionPreference'
+    }
+    foreach ($parameter in $preferences.Keys) {
+        $value = $Cmdlet.SessionState.PSVariable.GetValue($preferences[$parameter])
+        if (-not $Bound.ContainsKey($parameter) -and $null -ne $value) {
+            Set-Variable -Scope 1 -Name $preferences[$parameter] -Value $value -WhatIf:$false -Confirm:$false
+        }
+    }
+}
+
 # Whether the caller wants to see progress: a module does not see the preferences of the script that calls it.
 function Test-AuraProgress {
     param($Cmdlet)
@@ -774,6 +790,7 @@ function New-AuraStory {
         [string] $BaseUrl
     )
     process {
+        Set-AuraCallerPreference $PSCmdlet $PSBoundParameters
         $answer = $null
         try {
             Set-AuraServer $BaseUrl
@@ -828,6 +845,7 @@ function Get-AuraStory {
         [string] $BaseUrl
     )
     process {
+        Set-AuraCallerPreference $PSCmdlet $PSBoundParameters
         $answer = $null
         try {
             Set-AuraServer $BaseUrl
@@ -882,6 +900,7 @@ function Get-AuraStories {
         [string] $BaseUrl
     )
     process {
+        Set-AuraCallerPreference $PSCmdlet $PSBoundParameters
         $stories = @()
         try {
             Set-AuraServer $BaseUrl
@@ -937,6 +956,7 @@ function Start-AuraStoryAnalysis {
         [string] $BaseUrl
     )
     process {
+        Set-AuraCallerPreference $PSCmdlet $PSBoundParameters
         $answer = $null
         try {
             Set-AuraServer $BaseUrl
@@ -1010,6 +1030,7 @@ function Start-AuraStoryDecompose {
         [string] $BaseUrl
     )
     process {
+        Set-AuraCallerPreference $PSCmdlet $PSBoundParameters
         $answer = $null
         try {
             Set-AuraServer $BaseUrl
@@ -1118,6 +1139,7 @@ function Start-AuraStory {
         [string] $BaseUrl
     )
     process {
+        Set-AuraCallerPreference $PSCmdlet $PSBoundParameters
         $answer = $null
         try {
             Set-AuraServer $BaseUrl
@@ -1174,6 +1196,7 @@ function Get-AuraStoryStatus {
         [string] $BaseUrl
     )
     process {
+        Set-AuraCallerPreference $PSCmdlet $PSBoundParameters
         $answer = $null
         try {
             Set-AuraServer $BaseUrl
@@ -1234,6 +1257,7 @@ function Invoke-AuraStoryFull {
         [string] $BaseUrl
     )
     process {
+        Set-AuraCallerPreference $PSCmdlet $PSBoundParameters
         $answer = $null
         try {
             Set-AuraServer $BaseUrl
@@ -1309,6 +1333,7 @@ function Watch-AuraStory {
         [string] $BaseUrl
     )
     process {
+        Set-AuraCallerPreference $PSCmdlet $PSBoundParameters
         $process = $null
         try {
             $words = @('watch')
@@ -1409,6 +1434,7 @@ function Get-AuraTaskOutput {
         [string] $BaseUrl
     )
     process {
+        Set-AuraCallerPreference $PSCmdlet $PSBoundParameters
         $answer = $null
         try {
             Set-AuraServer $BaseUrl
@@ -1459,6 +1485,7 @@ function Restart-AuraTask {
         [string] $BaseUrl
     )
     process {
+        Set-AuraCallerPreference $PSCmdlet $PSBoundParameters
         $answer = $null
         try {
             Set-AuraServer $BaseUrl
@@ -1511,6 +1538,7 @@ function Stop-AuraStory {
         [string] $BaseUrl
     )
     process {
+        Set-AuraCallerPreference $PSCmdlet $PSBoundParameters
         $answer = $null
         try {
             Set-AuraServer $BaseUrl
@@ -1614,6 +1642,7 @@ function Complete-AuraStory {
         [string] $BaseUrl
     )
     process {
+        Set-AuraCallerPreference $PSCmdlet $PSBoundParameters
         $answer = $null
         try {
             Set-AuraServer $BaseUrl
@@ -1700,6 +1729,7 @@ function Remove-AuraStoryWorktree {
         [string] $BaseUrl
     )
     process {
+        Set-AuraCallerPreference $PSCmdlet $PSBoundParameters
         $answer = $null
         try {
             Set-AuraServer $BaseUrl
@@ -1746,6 +1776,7 @@ function Test-AuraSetup {
         [string] $BaseUrl
     )
     process {
+        Set-AuraCallerPreference $PSCmdlet $PSBoundParameters
         $answer = $null
         try {
             Set-AuraServer $BaseUrl

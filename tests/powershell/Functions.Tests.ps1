@@ -132,12 +132,38 @@ Describe 'A story from its plan to its end' {
         Remove-World $world
     }
 
+    It 'shows and does nothing where the function that calls it was called with -WhatIf' {
+        $kept = New-AuraStory 'Kept'
+        function Clear-Mine {
+            [CmdletBinding(SupportsShouldProcess = $true)]
+            param()
+            [void] (New-AuraStory 'Not to be made')
+            [void] (Start-AuraStoryDecompose $kept.id -Tasks @((Get-DemoTask 'a')))
+            [void] (Start-AuraStory $kept.id)
+            [void] (Remove-AuraStoryWorktree $kept.id -Force)
+        }
+        Clear-Mine -WhatIf
+        @(Get-AuraStories | Where-Object title -EQ 'Not to be made').Count | Should -Be 0
+        (Get-AuraStory $kept.id).status | Should -Be 'Created'
+        Test-Path -LiteralPath $kept.worktreePath | Should -BeTrue
+    }
+
+    It 'says what the caller wants to hear' {
+        function Get-Mine {
+            [CmdletBinding()]
+            param()
+            Get-AuraStories -Limit 1 4>&1 | Where-Object { $_ -is [Management.Automation.VerboseRecord] }
+        }
+        @(Get-Mine -Verbose).Count | Should -BeGreaterThan 0
+        @(Get-Mine).Count | Should -Be 0
+    }
+
     It 'runs wave by wave' {
         $story = New-AuraStory 'Waves'
         [void] (Start-AuraStoryDecompose $story.id -Tasks @((Get-DemoTask 'a'), (Get-DemoTask 'b'), (Get-DemoTask 'c' -After 'a', 'b')))
         $first = Start-AuraStory -Id $story.id
         $first.PSObject.TypeNames | Should -Contain 'Aura.RunResult'
-        $first.currentWave | Should -Be 1
+        $first.currentWave | Should -Be 2
         $first.totalWaves | Should -Be 2
         $first.isComplete | Should -BeFalse
         $first.error | Should -BeNullOrEmpty

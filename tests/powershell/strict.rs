@@ -5,7 +5,7 @@ use crate::{read, scripts};
 use std::collections::BTreeSet;
 
 /// Commands of PowerShell itself that the module uses. All are in 5.1.
-const CMDLETS: [&str; 18] = [
+const CMDLETS: [&str; 19] = [
     "ConvertFrom-Json",
     "Export-ModuleMember",
     "ForEach-Object",
@@ -23,6 +23,7 @@ const CMDLETS: [&str; 18] = [
     "Write-Progress",
     "Write-Verbose",
     "Write-Warning",
+    "Set-Variable",
     "$Tick",
 ];
 /// Variables that PowerShell sets.
