@@ -176,6 +176,15 @@ pub struct MissingWork {
     pub paths: Vec<String>,
 }
 
+impl MissingWork {
+    /// Names the task and the files, for people.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let files = if self.paths.is_empty() { String::new() } else { format!(" ({})", self.paths.join(", ")) };
+        format!("work of `{}` that landed is not on the story branch any more{files}", self.task)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptEnded {

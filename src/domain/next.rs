@@ -354,8 +354,7 @@ fn verdict_of_run(story: &Story) -> RunOutcome {
         return RunOutcome::Failed { reason: format!("these tasks failed: {}", failed.join(", ")) };
     }
     if let Some(missing) = story.missing_work().first() {
-        let files = if missing.paths.is_empty() { String::new() } else { format!(" ({})", missing.paths.join(", ")) };
-        return RunOutcome::Failed { reason: format!("work of `{}` that landed is not on the story branch any more{files}", missing.task) };
+        return RunOutcome::Failed { reason: missing.sentence() };
     }
     match unfinished(story, run.scope, run.wave) {
         Some(reason) => RunOutcome::Failed { reason },

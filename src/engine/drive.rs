@@ -47,6 +47,12 @@ impl Context {
     pub(super) fn story(&self) -> Result<Story> {
         Ok(self.engine.store.story(self.id)?)
     }
+    /// Removes a pin that has no more use. One that stays is removed with the story's worktrees.
+    pub(super) fn unpin(&self, pin: &str) {
+        if let Err(error) = self.repo.unpin(pin) {
+            tracing::info!(%pin, %error, "a pin stays");
+        }
+    }
     /// Tells the loop how far an attempt is. Only for the plan of what to do next: whatever counts is in the log.
     pub(super) fn tell(&self, told: Told) {
         // The receiver lives as long as the loop; without it nobody is left to tell.

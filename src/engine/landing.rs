@@ -31,9 +31,7 @@ fn land_now(context: &Context, permit: &Landable) -> Result<()> {
                 let accepted = Places(&story).accepted_ref(&task);
                 context.append(&[Event::TaskLanded { task, attempt, head, onto, commit, tree }])?;
                 // Its history holds the work from now on.
-                if let Err(error) = context.repo.unpin(&accepted) {
-                    tracing::info!(%accepted, %error, "a pin stays");
-                }
+                context.unpin(&accepted);
                 return Ok(());
             }
             Landed::Conflict { paths } => {
@@ -63,14 +61,12 @@ pub(super) async fn adopt_tip(context: &Arc<Context>) -> Result<()> {
     let context = context.clone();
     blocking(move || {
         let story = context.story()?;
-        match context.repo.resolve(&Places(&story).story_ref())? {
-            // A landing that a driver made and did not live to write down is for its own task to find.
-            Some(now) if now != story.tip.commit && story.next_landing().is_none() => {
-                preserve::adopt(&context.engine, &context.repo, &story, &now).map(|_| ())
-            }
-            Some(_) => Ok(()),
-            None => story_branch::put_back(&context.repo, &story),
+        let is_there = context.repo.resolve(&Places(&story).story_ref())?.is_some();
+        // A landing that a driver made and did not live to write down is for its own task to find.
+        if is_there && story.next_landing().is_some() {
+            return Ok(());
         }
+        preserve::catch_up(&context.engine, &context.repo, &story).map(|_| ())
     })
     .await
 }

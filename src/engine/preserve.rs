@@ -48,7 +48,7 @@ fn start_of(repo: &Repo, task: &Task, landing: &Landing) -> Result<Option<Oid>> 
     match attempt.and_then(|attempt| attempt.prepared.as_ref()) {
         Some(prepared) => Ok(Some(prepared.upon.clone())),
         // The base that was brought in, or work of an older log.
-        None => Ok(repo.common_base(&landing.onto, &landing.head)?),
+        None => Ok(repo.merge_base(&landing.onto, &landing.head)?),
     }
 }
 
@@ -73,9 +73,18 @@ fn paths_of(taken: &[Taken]) -> Vec<String> {
 pub(super) fn refuse_missing(repo: &Repo, story: &Story, doing: &str) -> Result<()> {
     let missing = missing(repo, story)?;
     let Some(first) = missing.first() else { return Ok(()) };
-    let files = if first.paths.is_empty() { String::new() } else { format!(" ({})", first.paths.join(", ")) };
-    Err(Error::new(Code::Conflict, format!("{doing}: work of `{}` that landed is not on the story branch any more{files}", first.task))
+    Err(Error::new(Code::Conflict, format!("{doing}: {}", first.sentence()))
         .hint("bring it back on the story branch (each landing is a commit of its history), then run again"))
+}
+
+/// Brings the story to where its branch is: a branch that was removed is made again, a commit that somebody else put there is
+/// adopted.
+pub(super) fn catch_up(engine: &Engine, repo: &Repo, story: &Story) -> Result<Story> {
+    match repo.resolve(&Places(story).story_ref())? {
+        Some(now) if now != story.tip.commit => adopt(engine, repo, story, &now),
+        Some(_) => Ok(story.clone()),
+        None => super::story_branch::put_back(repo, story).map(|()| story.clone()),
+    }
 }
 
 /// Takes a commit that somebody else put on the story branch for the new tip, if it builds on the old one. A branch that was

@@ -60,10 +60,7 @@ pub(super) fn settle(context: &Context, id: &TaskId, number: u32, end: Option<Jo
     context.append(&events)?;
     let places = Places(&story);
     for pin in [places.start_ref(task, number), places.end_ref(task, number)] {
-        // What is left here is removed with the story's worktrees.
-        if let Err(error) = context.repo.unpin(&pin) {
-            tracing::info!(%pin, %error, "a pin stays");
-        }
+        context.unpin(&pin);
     }
     Ok(())
 }

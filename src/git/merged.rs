@@ -28,7 +28,8 @@ impl Repo {
         Ok(output.stdout_text().starts_with("- "))
     }
 
-    pub(super) fn merge_base(&self, one: &Oid, other: &Oid) -> Result<Option<Oid>> {
+    /// The commit where two histories part; none when they have nothing in common.
+    pub fn merge_base(&self, one: &Oid, other: &Oid) -> Result<Option<Oid>> {
         let output = try_run(self.git(Site::Objects).args(["merge-base", one.as_str(), other.as_str()]))?;
         if output.success() { oid(&output, "find where two branches part").map(Some) } else { Ok(None) }
     }

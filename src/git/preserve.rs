@@ -30,6 +30,7 @@ impl Repo {
         if suspects.peek().is_none() {
             return Ok(vec![]);
         }
+        let story = self.deltas(from, before)?;
         let appeared: BTreeSet<&Oid> = step.values().filter(|(old, _)| old.is_none()).filter_map(|(_, new)| new.as_ref()).collect();
         let is_taken = |(path, (old, new)): &(&Vec<u8>, &Delta)| match (old, new) {
             // New under another name than in the work: carried along with a renamed folder.
@@ -38,7 +39,7 @@ impl Repo {
             (Some(old), None) => !appeared.contains(old),
             // Changed where the work changed nothing: only a file that the story renamed meanwhile, whose old name the work
             // changes, is not reverted.
-            (Some(_), Some(_)) => !self.was_renamed(from, before, path, &work).unwrap_or(false),
+            (Some(_), Some(_)) => !was_renamed(&story, path, &work),
         };
         let taken = suspects.filter(is_taken).map(|(path, _)| Taken { path: String::from_utf8_lossy(path).into_owned() });
         Ok(taken.collect())
@@ -50,34 +51,45 @@ impl Repo {
         Ok(since.iter().any(|(path, (old, _))| made.get(path).is_some_and(|(_, new)| new == old)))
     }
 
-    /// The commit where two histories part.
-    pub fn common_base(&self, one: &Oid, other: &Oid) -> Result<Option<Oid>> {
-        self.merge_base(one, other)
-    }
-
-    /// Whether a path came to be after `from`, while a path that the work changes went away: git follows such renames.
-    fn was_renamed(&self, from: &Oid, before: &Oid, path: &[u8], work: &Deltas) -> Result<bool> {
-        let story = self.deltas(from, before)?;
-        let is_new = story.get(path).is_some_and(|(old, new)| old.is_none() && new.is_some());
-        Ok(is_new && work.keys().any(|changed| story.get(changed).is_some_and(|(_, new)| new.is_none())))
-    }
-
     /// Every path in which two trees differ.
     pub(super) fn deltas(&self, from: &Oid, to: &Oid) -> Result<Deltas> {
         if let Some(Ok(found)) = self.library().map(|repo| deltas_by_library(&repo, from, to)) {
             return Ok(found);
         }
+        let id = |text: &String| Oid::parse(text).ok().filter(|id| id.as_str().bytes().any(|digit| digit != b'0'));
+        Ok(self.raw_changes(from, to)?.into_iter().map(|change| (change.path, (id(&change.before), id(&change.after)))).collect())
+    }
+
+    /// Every path in which two trees differ, as git tells it.
+    pub(super) fn raw_changes(&self, from: &Oid, to: &Oid) -> Result<Vec<RawChange>> {
         let args = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", from.as_str(), to.as_str()];
         let listed = run(self.git(Site::Objects).args(args), &format!("compare {} and {}", from.short(), to.short()))?;
         let mut fields = raw_parts(&listed.stdout);
-        let mut found = Deltas::new();
+        let mut found = vec![];
         while let (Some(meta), Some(path)) = (fields.next(), fields.next()) {
+            // `:100644 100755 <before> <after> M`
             let meta = String::from_utf8_lossy(meta).into_owned();
-            let mut ids = meta.split(' ').skip(2).map(|id| Oid::parse(id).ok().filter(|id| id.as_str().bytes().any(|digit| digit != b'0')));
-            found.insert(path.to_vec(), (ids.next().flatten(), ids.next().flatten()));
+            let mut words = meta.split(' ').skip(1).map(str::to_owned);
+            if let (Some(mode), Some(before), Some(after)) = (words.next(), words.next(), words.next()) {
+                found.push(RawChange { mode, before, after, path: path.to_vec() });
+            }
         }
         Ok(found)
     }
+}
+
+/// One path in which two trees differ: its mode afterwards, and its ids, of zeros where there is none.
+pub(super) struct RawChange {
+    pub mode: String,
+    pub before: String,
+    pub after: String,
+    pub path: Vec<u8>,
+}
+
+/// Whether a path came to be on the story's side, while a path that the work changes went away there: git follows such renames.
+fn was_renamed(story: &Deltas, path: &[u8], work: &Deltas) -> bool {
+    let is_new = story.get(path).is_some_and(|(old, new)| old.is_none() && new.is_some());
+    is_new && work.keys().any(|changed| story.get(changed).is_some_and(|(_, new)| new.is_none()))
 }
 
 fn deltas_by_library(repo: &git2::Repository, from: &Oid, to: &Oid) -> Result<Deltas, git2::Error> {

@@ -1,7 +1,7 @@
 //! Proves what a worktree holds before an agent starts in it, and pins that as the start of its work.
 
 use super::admin::HeadOf;
-use super::cmd::{Site, on_disk, raw_parts, run};
+use super::cmd::{Site, on_disk, run};
 use super::content::{Nested, private_index, remove_index};
 use super::diff::Change;
 use super::{Expect, GitError, Repo, Result};
@@ -111,18 +111,11 @@ impl Repo {
         remove_index(&index);
         let made = || -> Result<Oid> {
             run(self.git(Site::Index(&index)).args(["read-tree", tree.as_str()]), doing)?;
-            let args = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", from.as_str(), to.as_str()];
-            let listed = run(self.git(Site::Objects).args(args), doing)?;
-            let mut fields = raw_parts(&listed.stdout);
             let mut lines = vec![];
-            while let (Some(meta), Some(name)) = (fields.next(), fields.next()) {
-                // `:100644 100755 <old> <new> M`
-                let meta = String::from_utf8_lossy(meta).into_owned();
-                let parts: Vec<&str> = meta.split(' ').collect();
-                let (Some(mode), Some(id)) = (parts.get(1), parts.get(3)) else { continue };
+            for change in self.raw_changes(from, to)? {
                 // A removal is an entry of mode 0.
-                lines.extend_from_slice(format!("{mode} {id}\t").as_bytes());
-                lines.extend_from_slice(name);
+                lines.extend_from_slice(format!("{} {}\t", change.mode, change.after).as_bytes());
+                lines.extend_from_slice(&change.path);
                 lines.push(0);
             }
             run(self.git(Site::Index(&index)).args(["update-index", "-z", "--index-info"]).stdin(lines), doing)?;

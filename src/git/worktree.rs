@@ -118,20 +118,15 @@ impl Repo {
         write_whole(&admin.join(FILLED), with.as_str())
     }
 
-    /// The commit that a worktree was filled with to the end, if it was.
+    /// The commit that a worktree was filled with to the end, if it was. In one that was not, a missing file says nothing about
+    /// anybody's work.
     #[must_use]
     pub fn filled_with(&self, path: &Path) -> Option<Oid> {
         let text = std::fs::read_to_string(self.admin_of(path).ok()?.join(FILLED)).ok()?;
         Oid::parse(text.trim()).ok()
     }
 
-    /// Whether a worktree was filled to the end. In one that was not, a missing file says nothing about anybody's work.
-    #[must_use]
-    pub fn is_filled(&self, path: &Path) -> bool {
-        self.admin_of(path).is_ok_and(|admin| admin.join(FILLED).exists())
-    }
-
-    /// The same for a worktree whose link to the repository was changed.
+    /// Whether it was, for a worktree whose link to the repository was changed.
     pub(super) fn was_filled(admin: &Path) -> bool {
         admin.join(FILLED).exists()
     }

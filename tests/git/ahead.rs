@@ -38,7 +38,7 @@ fn an_untouched_worktree_is_brought_to_where_the_story_stands() {
         assert_eq!(lab.git(&path, &["status", "--porcelain"]), "");
         assert_eq!(lab.git(&path, &["rev-parse", "HEAD", "refs/heads/aura/task-1"]), format!("{next}\n{next}"));
         assert_eq!(lab.git(&path, &["symbolic-ref", "HEAD"]), "refs/heads/aura/task-1");
-        assert!(project.repo.is_filled(&path));
+        assert!(project.repo.filled_with(&path).is_some());
         // What is the same in both is not written again.
         assert_eq!(written(), before);
         // Once more to the same place is nothing to do; and back again, for a story that a person has set back.

@@ -129,7 +129,7 @@ fn a_worktree_that_was_never_filled_holds_nobodys_work() {
         let project = lab.project();
         let path = project.story().join("task-1");
         project.repo.worktree_add(&path, aura::git::At::Detached(&project.base)).unwrap();
-        assert!(!project.repo.is_filled(&path));
+        assert!(project.repo.filled_with(&path).is_none());
         assert_eq!(project.repo.rescue(&path, NAME, &project.base).unwrap(), None);
         assert!(matches!(project.repo.rescue(&lab.path("no such"), NAME, &project.base), Err(GitError::NotAWorktree { .. })));
     });

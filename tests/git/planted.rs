@@ -158,7 +158,7 @@ fn a_worktree_that_was_replaced_by_a_link_leads_nowhere() {
             assert!(matches!(project.snapshot(&name), Err(GitError::Tampered { .. })));
             assert!(matches!(project.repo.rescue(&path, NAME, &project.base), Err(GitError::Tampered { .. })));
             assert!(matches!(project.repo.set_worktree(&path, &project.base), Err(GitError::Tampered { .. })));
-            assert!(!project.repo.is_filled(&path));
+            assert!(project.repo.filled_with(&path).is_none());
             // A new one is made in its place.
             project.worktree(&name);
             write(&path.join("work.txt"), "work\n");

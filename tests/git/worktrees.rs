@@ -22,7 +22,7 @@ fn a_worktree_is_added_once_and_filled_with_its_commit() {
         assert_eq!(lab.git(&path, &["status", "--porcelain"]), "");
         assert_eq!(lab.git(&path, &["symbolic-ref", "HEAD"]), "refs/heads/aura/task-1");
         assert!(!project.repo.worktree_add(&path, At::Branch("aura/task-1")).unwrap().created);
-        assert!(project.repo.is_filled(&path));
+        assert!(project.repo.filled_with(&path).is_some());
         // The name says nothing about the branch, and one worktree can become another.
         assert!(!project.repo.worktree_add(&path, At::Detached(&project.base)).unwrap().created);
         assert!(!Lab::try_git(&path, &["symbolic-ref", "--quiet", "HEAD"]).status.success());
@@ -340,7 +340,7 @@ fn lives_when_asked_to() {
             branch: "aura/life",
             message: "m\n",
             at: crate::lab::noon(),
-            pin: &format!("refs/aura/test/life-{}-{n}", std::process::id()),
+            pin: "refs/aura/test/life",
         };
         repo.snapshot(&path, &request).unwrap();
         if n % 3 == 2 {
@@ -368,7 +368,7 @@ fn wherever_a_life_is_cut_short_the_next_one_goes_on_and_nothing_is_lost() {
             // What stands there now is either filled, and then kept, or nobody's work.
             let left = fs::read(path.join("work.txt")).ok();
             let kept = project.repo.rescue(&path, "refs/aura/rescue/s/life/2", &project.base).unwrap_or_default();
-            if let (Some(left), Some(kept)) = (left.filter(|_| project.repo.is_filled(&path)), kept) {
+            if let (Some(left), Some(kept)) = (left.filter(|_| project.repo.filled_with(&path).is_some()), kept) {
                 assert_eq!(project.show(&kept, "work.txt").as_bytes(), left.trim_ascii_end(), "{looks} looks");
             }
             project.worktree("life");
@@ -377,7 +377,10 @@ fn wherever_a_life_is_cut_short_the_next_one_goes_on_and_nothing_is_lost() {
             write(&path.join("next.txt"), "next\n");
             assert_eq!(project.snapshot("life").unwrap().changed.len(), 1, "{looks} looks");
             // A lock that the dead one left on its own name is in nobody's way.
-            project.repo.update_ref("refs/aura/rescue/s/life/1", &project.base, aura::git::Expect::Any, "test").unwrap();
+            let next = project.commit(&project.base, &[("next.txt", &format!("{looks}\n"))]);
+            for name in ["refs/aura/rescue/s/life/1", "refs/aura/test/life"] {
+                project.repo.update_ref(name, &next, aura::git::Expect::Any, "test").unwrap();
+            }
             project.assert_sound();
         }
     });

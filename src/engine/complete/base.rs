@@ -4,22 +4,14 @@ use super::Ceremony;
 use super::publish::remote_trouble;
 use crate::domain::{Event, Oid, Story, Verdict};
 use crate::engine::gating::Site;
-use crate::engine::{Places, preserve, story_branch};
+use crate::engine::{Places, preserve};
 use crate::error::{Code, Error, Result};
 use crate::git::Expect;
 
 impl Ceremony<'_> {
     /// A person may have committed to the story branch after the last gate: their commit is verified like any other.
     pub(super) fn adopt_tip(&self, story: &Story) -> Result<Story> {
-        let now = self.repo.resolve(&Places(story).story_ref())?;
-        let Some(now) = now else {
-            story_branch::put_back(self.repo, story)?;
-            return Ok(story.clone());
-        };
-        if now == story.tip.commit {
-            return Ok(story.clone());
-        }
-        preserve::adopt(self.engine, self.repo, story, &now)
+        preserve::catch_up(self.engine, self.repo, story)
     }
 
     /// Where the base stands now: at the remote that is published to, else here.
@@ -68,7 +60,7 @@ impl Ceremony<'_> {
             let story = self.append(Event::BaseConflicted { base: base.clone(), onto, paths: paths.clone() })?;
             return Ok((story, Some(paths)));
         }
-        let fork = self.repo.common_base(&onto, base)?;
+        let fork = self.repo.merge_base(&onto, base)?;
         let taken = fork.map(|fork| self.repo.taken_back(&onto, &merge.tree, &fork, base)).transpose()?.unwrap_or_default();
         if let Some(first) = taken.first() {
             return Err(Error::new(Code::Conflict, format!("bring in the base: the merge would take back landed work, in {}", first.path)));
