@@ -96,7 +96,11 @@ impl Engine {
             .and_then(|_| repo.set_worktree(&worktree, &created.base_commit))
             .and_then(|()| repo.include(&worktree))
             .map_err(Error::from)
-            .and_then(|_| self.append(id, &[Event::StoryCreated(Box::new(created.clone()))]));
+            .and_then(|included| {
+                let created = Event::StoryCreated(Box::new(created.clone()));
+                let note = super::start_point::without("the worktree of the story", &included.left_out);
+                self.append(id, &std::iter::once(created).chain(note).collect::<Vec<_>>())
+            });
         placed.inspect_err(|_| {
             // Only what this call made: the branch still stands at the base, or the removal is refused by git itself.
             let _ = repo.worktree_remove(&worktree, places.root());

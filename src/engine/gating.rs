@@ -93,9 +93,10 @@ impl Site<'_> {
         let added = self.repo.worktree_add(worktree, At::Detached(commit))?;
         self.repo.set_worktree(worktree, commit)?;
         if added.created {
-            self.repo.include(worktree)?;
+            let included = self.repo.include(worktree)?;
             let above = gate::above(self.repo.root(), worktree);
-            let notes: Vec<Event> = above.into_iter().map(|text| Event::Noted { text }).collect();
+            let without = super::start_point::without("the worktree of the gate", &included.left_out);
+            let notes: Vec<Event> = above.into_iter().map(|text| Event::Noted { text }).chain(without).collect();
             if !notes.is_empty() {
                 self.engine.append(self.story.id, &notes)?;
             }

@@ -216,24 +216,23 @@ pub(super) fn make_worktree(context: &Context, story: &Story, task: &Task, base:
     if added.created {
         let included = repo.include(&worktree);
         let included = included.map_err(|e| Error::new(Code::Unavailable, "bring in what `.worktreeinclude` names").because(e))?;
-        note_left_out(context, task, &included.left_out)?;
+        let note = without(&format!("the worktree of `{}`", task.id()), &included.left_out);
+        context.append(note.as_slice())?;
     }
     Ok(())
 }
 
-/// Names what `.worktreeinclude` asks for and the worktree does not get.
-fn note_left_out(context: &Context, task: &Task, left_out: &[String]) -> Result<()> {
+/// Names what `.worktreeinclude` asks for and a worktree does not get.
+pub(super) fn without(worktree: &str, left_out: &[String]) -> Option<Event> {
     if left_out.is_empty() {
-        return Ok(());
+        return None;
     }
     let named: Vec<String> = left_out.iter().take(NAMED_MAX).map(|name| format!("`{}`", name.escape_debug())).collect();
     let more = left_out.len().saturating_sub(NAMED_MAX);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     let text = format!(
-        "the worktree of `{}` is without {}{more}, which `.worktreeinclude` names: links that are absolute or lead out of the repository",
-        task.id(),
+        "{worktree} is without {}{more}, which `.worktreeinclude` names: links that lead out of the repository, other than to programs",
         named.join(", ")
     );
-    context.append(&[Event::Noted { text }])?;
-    Ok(())
+    Some(Event::Noted { text })
 }

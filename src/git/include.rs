@@ -8,8 +8,8 @@ use std::path::{Component, Path, PathBuf};
 const FILES_MAX: usize = 20_000;
 
 impl Repo {
-    /// Copies what `.worktreeinclude` matches *and* git ignores from the user's checkout: files, and links that stay inside. What
-    /// is there already stays as it is. Returns what was copied, and what was left out.
+    /// Copies what `.worktreeinclude` matches *and* git ignores from the user's checkout: files, links that stay inside, and links to
+    /// programs, as an environment has one to its interpreter. What is there already stays as it is. Returns what was copied, and what was left out.
     pub fn include(&self, worktree: &Path) -> Result<Included> {
         let list = self.root.join(".worktreeinclude");
         let mut included = Included::default();
@@ -59,31 +59,57 @@ pub struct Included {
 
 enum Kind {
     File,
-    /// A relative link, and where it leads.
+    /// A link, and where it leads.
     Link(PathBuf),
 }
 
-/// None for what is not brought in: a link that is absolute or leads out of the repository would lead there from the worktree too.
+/// None for what is not brought in: data that a link reaches outside of the repository would be shared by all worktrees.
 fn kind_of(root: &Path, source: &Path) -> Option<Kind> {
     let meta = source.symlink_metadata().ok()?;
     if meta.is_file() {
         return Some(Kind::File);
     }
-    let to = std::fs::read_link(source).ok().filter(|to| to.is_relative())?;
+    let to = std::fs::read_link(source).ok()?;
+    if stays_inside(root, source, &to) {
+        return Some(Kind::Link(to));
+    }
+    let program = program_outside(root, source)?;
+    // From the worktree a relative link would lead elsewhere, and one into the checkout back there.
+    Some(Kind::Link(if to.is_absolute() && !to.starts_with(root) { to } else { program }))
+}
+
+fn stays_inside(root: &Path, source: &Path, to: &Path) -> bool {
     // Step by step, without following other links: these are brought in, or not, by themselves.
-    let mut at = source.parent()?.to_owned();
+    let Some(mut at) = source.parent().map(Path::to_owned) else { return false };
     for part in to.components() {
         match part {
             Component::ParentDir => drop(at.pop()),
             Component::Normal(name) => at.push(name),
             Component::CurDir => {}
-            Component::RootDir | Component::Prefix(_) => return None,
+            Component::RootDir | Component::Prefix(_) => return false,
         }
         if !at.starts_with(root) || at.starts_with(root.join(".git")) {
-            return None;
+            return false;
         }
     }
-    Some(Kind::Link(to))
+    true
+}
+
+/// The file that a link leads to in the end, if it is a program outside of the repository.
+fn program_outside(root: &Path, source: &Path) -> Option<PathBuf> {
+    let (root, program) = (root.canonicalize().ok()?, source.canonicalize().ok()?);
+    (!program.starts_with(root) && is_program(&program)).then_some(program)
+}
+
+#[cfg(unix)]
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(windows)]
+fn is_program(path: &Path) -> bool {
+    path.is_file() && path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("exe"))
 }
 
 #[cfg(unix)]

@@ -208,6 +208,46 @@ fn links_that_stay_inside_are_brought_in_as_links() {
 }
 
 #[test]
+fn a_link_to_a_program_outside_is_brought_in_and_one_to_anything_else_is_not() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    alone(|lab| {
+        let project = lab.project();
+        write(&project.path.join(".gitignore"), ".venv\n");
+        write(&project.path.join(".worktreeinclude"), ".venv\n");
+        project.git(&["add", "-A"]);
+        project.git(&["commit", "-qm", "what is brought in"]);
+        let path = project.worktree_at("task-1", &project.oid("HEAD"));
+        let (program, data) = (lab.path("tools/python3"), lab.path("tools/data"));
+        write(&program, "#!/bin/sh\n");
+        write(&data, "data\n");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        write(&project.path.join(".venv/pyvenv.cfg"), "version = 3\n");
+        let bin = project.path.join(".venv/bin");
+        fs::create_dir(&bin).unwrap();
+        let up = program.strip_prefix("/").unwrap();
+        let relative = std::path::Path::new(&"../".repeat(bin.components().count() - 1)).join(up);
+        for (link, to) in [
+            ("absolute", program.as_path()),
+            ("chain", std::path::Path::new("absolute")),
+            ("relative", &relative),
+            ("by-the-checkout", &bin.join("absolute")),
+            ("data", &data),
+            ("folder", data.parent().unwrap()),
+            ("nowhere", &lab.path("tools/gone")),
+        ] {
+            symlink(to, bin.join(link)).unwrap();
+        }
+        let included = project.repo.include(&path).unwrap();
+        assert_eq!(included.left_out, [".venv/bin/data", ".venv/bin/folder", ".venv/bin/nowhere"]);
+        for link in ["absolute", "chain", "relative", "by-the-checkout"] {
+            let link = path.join(".venv/bin").join(link);
+            assert_eq!(fs::canonicalize(&link).unwrap(), fs::canonicalize(&program).unwrap(), "{}", link.display());
+            assert!(!fs::read_link(&link).unwrap().starts_with(&project.path), "it does not lead into the user's checkout");
+        }
+    });
+}
+
+#[test]
 fn a_list_of_what_the_build_needs_may_be_written_in_any_way() {
     alone(|lab| {
         let project = lab.project();
