@@ -19,6 +19,7 @@
         'Start-AuraStory'
         'Get-AuraStoryStatus'
         'Invoke-AuraStoryFull'
+        'Approve-AuraStory'
         'Complete-AuraStory'
         'Remove-AuraStoryWorktree'
         'Watch-AuraStory'

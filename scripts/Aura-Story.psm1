@@ -23,6 +23,7 @@ $script:Sends = @{
     get_task_output         = @('storyId', 'taskId', 'attempt', 'diff', 'maxBytes', 'cursor')
     retry_task              = @('storyId', 'taskId')
     cancel_run              = @('storyId', 'now')
+    accept_findings         = @('storyId', 'findingIds', 'reason')
     complete_story          = @('storyId', 'publish', 'remote', 'commitMessage', 'keepCommits')
     remove_worktree         = @('storyId', 'force')
 }
@@ -1557,6 +1558,65 @@ function Stop-AuraStory {
     }
 }
 
+function Approve-AuraStory {
+    <#
+    .SYNOPSIS
+    Accepts changes to what decides the gate, which hold a story open.
+    .DESCRIPTION
+    Tests, checks and their configuration that existed at the base of a story decide its gate. A change of them that no task claims
+    holds the story until a person accepts it. `Get-AuraStoryStatus` shows each in `findings`.
+    .PARAMETER Id
+    Id of the story, the first six or more characters of it, or `latest`.
+    .PARAMETER FindingIds
+    Ids of findings, or the start of each; without it all that is held.
+    .PARAMETER Reason
+    Why, for the record.
+    .PARAMETER BaseUrl
+    Address of a running `aura serve`; the default is AURA_API_URL, and without it the program on this machine.
+    .EXAMPLE
+    (Get-AuraStoryStatus latest).findings | Format-Table standing, kind, path, subject, id
+
+    Looks at what is held.
+    .EXAMPLE
+    Approve-AuraStory latest -FindingIds 3f9a1c02 -Reason 'the test was wrong'
+
+    Accepts one finding, by the start of its id.
+    .OUTPUTS
+    Aura.Acceptance
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+    [OutputType('Aura.Acceptance')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [Alias('StoryId')]
+        [string] $Id,
+
+        [string[]] $FindingIds,
+
+        [string] $Reason,
+
+        [string] $BaseUrl
+    )
+    process {
+        Set-AuraCallerPreference $PSCmdlet $PSBoundParameters
+        $answer = $null
+        try {
+            Set-AuraServer $BaseUrl
+            if ($PSCmdlet.ShouldProcess('story ' + $Id, 'Accept what is held')) {
+                $arguments = Get-AuraArgument $PSBoundParameters @('FindingIds', 'Reason')
+                $arguments.storyId = $Id
+                $answer = Invoke-AuraTool 'accept_findings' $arguments $Id
+                Add-AuraType $answer 'Aura.Acceptance'
+            }
+        } catch {
+            throw $_
+        }
+        if ($null -ne $answer) {
+            $answer
+        }
+    }
+}
+
 function Complete-AuraStory {
     <#
     .SYNOPSIS
@@ -1909,7 +1969,7 @@ $script:CompletePlanner = {
 
 $script:OnStories = @(
     'Get-AuraStory', 'Start-AuraStoryAnalysis', 'Start-AuraStoryDecompose', 'Start-AuraStory', 'Get-AuraStoryStatus',
-    'Invoke-AuraStoryFull', 'Watch-AuraStory', 'Stop-AuraStory', 'Complete-AuraStory', 'Remove-AuraStoryWorktree'
+    'Invoke-AuraStoryFull', 'Watch-AuraStory', 'Stop-AuraStory', 'Approve-AuraStory', 'Complete-AuraStory', 'Remove-AuraStoryWorktree'
 )
 $script:OnTasks = @('Get-AuraTaskOutput', 'Restart-AuraTask')
 $script:OnPlans = @('New-AuraStory', 'Start-AuraStoryDecompose')
@@ -1940,6 +2000,7 @@ Export-ModuleMember -Function @(
     'Start-AuraStory'
     'Get-AuraStoryStatus'
     'Invoke-AuraStoryFull'
+    'Approve-AuraStory'
     'Complete-AuraStory'
     'Remove-AuraStoryWorktree'
     'Watch-AuraStory'

@@ -15,6 +15,7 @@ use crate::domain::{Limits, PARALLELISM_MAX};
 use crate::error::{Code, Error, Result};
 use crate::forge::{ForgeConfig, Token};
 use crate::gate::{GateConfig, SetupConfig, Surroundings};
+use crate::judge::JudgeSettings;
 use crate::planner::PlannerConfig;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -73,6 +74,8 @@ pub struct Config {
     /// Folder that holds the folders of stories; none means: beside the repository.
     pub worktrees: Option<PathBuf>,
     pub complete: CompleteConfig,
+    /// From the user's own file only; what the repository says about it is read at the base of a story.
+    pub judge: JudgeSettings,
     /// From the user's own file only: it says where a token is sent.
     pub forge: ForgeConfig,
 }
@@ -86,6 +89,8 @@ pub struct Environment {
     pub exe: PathBuf,
     pub path: Option<std::ffi::OsString>,
     pub copilot_bin: Option<PathBuf>,
+    /// Variables that may lead a check out of its tree.
+    pub leading: Vec<(String, std::ffi::OsString)>,
     /// Set inside an agent: Aura must not orchestrate from there.
     pub inside_attempt: Option<String>,
     /// Where the caller stands, where one caller is served: what `latest` means.
@@ -111,6 +116,7 @@ impl Environment {
             exe,
             path: var("PATH"),
             copilot_bin: var("COPILOT_BIN").map(PathBuf::from),
+            leading: crate::gate::place::VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), var(name)?))).collect(),
             inside_attempt: var("AURA_TASK").map(|value| value.to_string_lossy().into_owned()),
             place: None,
             user: var("USER").or_else(|| var("USERNAME")).map_or_else(|| "unknown".into(), |value| value.to_string_lossy().into_owned()),
@@ -156,6 +162,7 @@ pub fn surroundings(config: &Config, checkout: &Path) -> Surroundings {
     Surroundings {
         keep: config.env_keep.clone(),
         set: config.env.clone(),
+        remove: vec![],
         present,
         python_path: std::env::var_os("PYTHONPATH"),
         go_flags: named_variable("GOFLAGS"),
@@ -195,6 +202,9 @@ impl Config {
                 ))
                 .hint(format!("put them into {}", home.join("config.toml").display())));
             }
+            // Read here, so that a mistake is told; what counts is what the base of a story says.
+            let judge = file.judge.clone().filter(|_| is_the_users);
+            config.judge = judge.unwrap_or(config.judge);
             config.merge(file, &path)?;
         }
         Ok(config)
@@ -266,6 +276,7 @@ impl Default for Config {
             bounds: Bounds::default(),
             worktrees: None,
             complete: CompleteConfig::default(),
+            judge: JudgeSettings::default(),
             forge: ForgeConfig::default(),
         }
     }
@@ -286,7 +297,26 @@ struct File {
     limits: LimitsFile,
     worktrees: Option<PathBuf>,
     complete: Option<complete::CompleteFile>,
+    judge: Option<JudgeSettings>,
     forge: Option<ForgeConfig>,
+}
+
+/// `[judge]` of a repository's `aura.toml` as a commit has it.
+///
+/// # Errors
+/// The table holds what is not understood.
+pub fn judge_settings(text: &[u8]) -> Result<JudgeSettings> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Only {
+        judge: JudgeSettings,
+    }
+    let read =
+        std::str::from_utf8(text).map_err(|e| e.to_string()).and_then(|text| toml::from_str::<Only>(text).map_err(|e| e.to_string()));
+    read.map(|only| only.judge).map_err(|why| {
+        Error::invalid(format!("[judge] in aura.toml at the base of the story is not valid: {}", why.trim()))
+            .hint("docs/configuration.md lists every key")
+    })
 }
 
 #[derive(Default, Deserialize)]

@@ -17,6 +17,8 @@ pub mod planner;
 
 pub mod gate;
 
+pub mod judge;
+
 pub mod forge;
 
 pub mod config;

@@ -16,10 +16,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("agent", &["domain", "proc", "error"]),
     ("planner", &["domain", "proc", "agent", "error"]),
     ("gate", &["domain", "proc", "git", "error"]),
+    // Pure: it reads two trees that it is given.
+    ("judge", &["domain", "error"]),
     // The settings of the rooms are read where the environment is.
-    ("config", &["error", "domain", "agent", "gate", "planner", "forge"]),
+    ("config", &["error", "domain", "agent", "gate", "judge", "planner", "forge"]),
     ("forge", &["domain", "proc", "git", "error"]),
-    ("engine", &["domain", "store", "proc", "git", "agent", "planner", "gate", "forge", "config", "error"]),
+    ("engine", &["domain", "store", "proc", "git", "agent", "planner", "gate", "judge", "forge", "config", "error"]),
     // `follow` hands on the store's own tail: a copy of it would be a second stream.
     ("ops", &["engine", "domain", "store", "error"]),
     // Doors open the engine for the environment they are in, and decide nothing.

@@ -5,6 +5,7 @@
 mod bench_board;
 mod bench_constant;
 mod bench_http;
+mod bench_judge;
 mod bench_land;
 mod bench_mcp;
 mod bench_run;
@@ -32,6 +33,22 @@ mod server;
 #[allow(dead_code, clippy::unwrap_used)]
 mod stage;
 
+// The corpus of the judge's own test.
+#[path = "../../tests/judge/corpus.rs"]
+mod corpus;
+#[path = "../../tests/judge/corpus_dotnet.rs"]
+mod corpus_dotnet;
+#[path = "../../tests/judge/corpus_go.rs"]
+mod corpus_go;
+#[path = "../../tests/judge/corpus_java.rs"]
+mod corpus_java;
+#[path = "../../tests/judge/corpus_python.rs"]
+mod corpus_python;
+#[path = "../../tests/judge/corpus_rust.rs"]
+mod corpus_rust;
+#[path = "../../tests/judge/corpus_script.rs"]
+mod corpus_script;
+
 use std::time::{Duration, Instant};
 use world::{World, git};
 
@@ -49,7 +66,7 @@ fn main() {
     }
     let asked: Vec<String> = args.into_iter().filter(|arg| !arg.starts_with('-')).collect();
     let wanted = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
-    let benches: [(&str, fn()); 9] = [
+    let benches: [(&str, fn()); 10] = [
         ("status", status),
         ("worktrees", bench_land::worktrees),
         ("land", bench_land::land),
@@ -59,6 +76,7 @@ fn main() {
         ("mcp", bench_mcp::mcp),
         ("http", bench_http::http),
         ("board", bench_board::board),
+        ("judge", bench_judge::judge),
     ];
     for (name, bench) in benches {
         if wanted(name) {

@@ -3,7 +3,7 @@
 //! Kinds are never reused: a new meaning is a new kind. Every body ever shipped stays readable
 //! (`tests/golden/events.jsonl`).
 
-use super::{AddedOrder, GateReport, Oid, Outcome, PlannedTask, Purpose, RunId, SessionId, StoryId, TaskId, Usage};
+use super::{AddedOrder, GateReport, Judgement, Oid, Outcome, PlannedTask, Purpose, RunId, SessionId, StoryId, TaskId, Usage};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +78,8 @@ pub enum StopReason {
     Unavailable,
     /// Something under Aura failed, for example the disk is full.
     Environment,
+    /// A change to what decides the gate waits for a person.
+    Held,
 }
 
 /// How a completed story reaches its readers.
@@ -331,6 +333,14 @@ pub enum Event {
         commit: Oid,
         why: String,
     },
+    /// What was found about the files that decide the gate, at one tip.
+    Judged(Box<Judgement>),
+    /// A person accepts what was found.
+    FindingsAccepted {
+        ids: Vec<String>,
+        by: String,
+        reason: String,
+    },
     /// The culprit's session could not repair the gate. Its work stays landed.
     RepairFailed {
         task: TaskId,
@@ -432,6 +442,8 @@ impl Event {
             | Event::GateStarted { .. }
             | Event::GateFinished { .. }
             | Event::CulpritUnknown { .. }
+            | Event::Judged(_)
+            | Event::FindingsAccepted { .. }
             | Event::CompletionStarted
             | Event::BaseConflicted { .. }
             | Event::BaseBrought { .. }

@@ -12,13 +12,15 @@ pub enum Verdict {
     Failed,
     /// The repository has no checks that Aura knows of. Never shown as passed.
     Ungated,
+    /// The checks passed, and what ran may have come from another tree. Never shown as passed; a finding says why.
+    Unproven,
 }
 
 impl Verdict {
     /// Whether work may go on from here.
     #[must_use]
     pub fn allows(self) -> bool {
-        matches!(self, Verdict::Passed | Verdict::Ungated)
+        matches!(self, Verdict::Passed | Verdict::Ungated | Verdict::Unproven)
     }
 }
 

@@ -3,8 +3,10 @@
 mod bringing;
 mod claim;
 mod event;
+mod finding;
 mod gate;
 mod id;
+mod judging;
 mod next;
 mod outcome;
 mod plan;
@@ -14,6 +16,7 @@ mod task;
 
 pub use claim::{claims_meet, is_claimed};
 pub use event::*;
+pub use finding::*;
 pub use gate::*;
 pub use id::*;
 pub use next::*;

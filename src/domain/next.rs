@@ -254,7 +254,8 @@ fn gate_work(story: &Story, in_flight: &InFlight) -> Option<Effect> {
 fn gate_is_due(story: &Story) -> bool {
     let settled = story.settled_wave();
     let landed = story.tasks.iter().any(Task::has_landed);
-    let wave_open = settled > story.gates.wave;
+    // What was held when the run began is looked at again, to be taken back.
+    let wave_open = settled > story.gates.wave || settled == story.wave_count() && story.is_held_from_before();
     let all_over = settled == story.wave_count();
     landed && (wave_open || (all_over && !story.tip_allows()))
 }
@@ -341,6 +342,10 @@ fn verdict_of_run(story: &Story) -> RunOutcome {
     if run.cancel.is_some() {
         return RunOutcome::Cancelled;
     }
+    let held = story.open_findings().count();
+    if held > 0 && story.judgement.as_ref().is_some_and(|judgement| judgement.take_back.is_some() && is_red_at(story, &judgement.commit)) {
+        return RunOutcome::Stopped { reason: StopReason::Held, detail: held_text(held) };
+    }
     if let Some(red) = &story.gates.red {
         let why = match &red.culprit {
             Culprit::Nobody { why } => why.clone(),
@@ -357,9 +362,21 @@ fn verdict_of_run(story: &Story) -> RunOutcome {
         return RunOutcome::Failed { reason: missing.sentence() };
     }
     match unfinished(story, run.scope, run.wave) {
+        Some(_) if held > 0 && story.all_landed() && story.tip_allows() => {
+            RunOutcome::Stopped { reason: StopReason::Held, detail: held_text(held) }
+        }
         Some(reason) => RunOutcome::Failed { reason },
         None => RunOutcome::Finished,
     }
+}
+
+fn is_red_at(story: &Story, commit: &Oid) -> bool {
+    story.gates.red.as_ref().is_some_and(|red| red.commit == *commit)
+}
+
+fn held_text(count: usize) -> String {
+    let what = if count == 1 { "1 change".into() } else { format!("{count} changes") };
+    format!("{what} to what decides the gate: a person has to accept, or the next run takes it back")
 }
 
 /// What the scope of the run still lacks. A run that would end so has met a case that nobody thought of: it says so

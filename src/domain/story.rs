@@ -2,12 +2,12 @@
 
 use super::task::illegal;
 use super::{
-    AddedOrder, Cancel, Culprit, Event, GateReport, Illegal, MissingWork, Mode, Oid, Outcome, PlanAccepted, Published, Red, RunId,
-    RunOutcome, Scope, StopReason, StoryCreated, StoryId, Task, TaskId, Verdict, Work,
+    AddedOrder, Cancel, Culprit, Event, GateReport, Illegal, Judgement, MissingWork, Mode, Oid, Outcome, PlanAccepted, Published, Red,
+    RunId, RunOutcome, Scope, StopReason, StoryCreated, StoryId, Task, TaskId, Verdict, Work,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A commit of the story branch and its tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,6 +157,14 @@ pub struct Story {
     /// Whether what landed was found again; a story of which something is missing is not complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<Verification>,
+    /// What was found last about the files that decide the gate, and where in the log that stands.
+    #[serde(default)]
+    pub judgement: Option<Judgement>,
+    #[serde(default)]
+    pub judged_seq: i64,
+    /// Ids of findings that a person has accepted.
+    #[serde(default)]
+    pub accepted: BTreeSet<String>,
     pub completion: Completion,
     /// Every commit that a push of Aura's was begun with: what the remote branch may hold by Aura's own hand.
     #[serde(default)]
@@ -199,6 +207,9 @@ impl Story {
             throttle: None,
             gates: Gates::default(),
             verified: None,
+            judgement: None,
+            judged_seq: 0,
+            accepted: BTreeSet::new(),
             completion: Completion::Open,
             pushes: vec![],
             pull_request: None,
@@ -361,6 +372,8 @@ impl Story {
             }
             Event::GateStarted { commit, wave, .. } => self.gates.running = Some((commit.clone(), *wave)),
             Event::GateFinished { wave, report } => self.gate_finished(*wave, report),
+            Event::Judged(judgement) if !self.is_closed() => self.judged(judgement, seq),
+            Event::FindingsAccepted { ids, .. } if !self.is_closed() && self.may_accept(ids) => self.findings_accepted(ids),
             Event::CulpritUnknown { commit, why } if self.is_sought(commit) => {
                 if let Some(red) = &mut self.gates.red {
                     red.culprit = Culprit::Nobody { why: why.clone() };
@@ -379,7 +392,11 @@ impl Story {
                 self.tip = Tip { commit: commit.clone(), tree: tree.clone() };
             }
             Event::Squashed { base, tip, commit }
-                if self.completion == Completion::Started && *tip == self.tip.commit && self.gates.red.is_none() && self.tip_allows() =>
+                if self.completion == Completion::Started
+                    && *tip == self.tip.commit
+                    && self.gates.red.is_none()
+                    && self.tip_allows()
+                    && !self.is_held() =>
             {
                 self.completion = Completion::Squashed { base: base.clone(), tip: tip.clone(), commit: commit.clone() };
             }

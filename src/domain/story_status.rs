@@ -70,11 +70,12 @@ impl Story {
     pub fn tip_allows(&self) -> bool {
         self.tip_verdict().is_some_and(Verdict::allows)
     }
-    /// Every task landed, the gate allows exactly the tip, and no landed work is known to be missing there: ready for the merge
-    /// ceremony.
+    /// Every task landed, the gate allows exactly the tip, no landed work is known to be missing there, and nothing about the
+    /// gate itself waits for a person: ready for the merge ceremony.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.all_landed() && self.gates.red.is_none() && self.tip_allows() && self.missing_work().is_empty() && !self.is_grounded()
+        let is_green = self.all_landed() && self.gates.red.is_none() && self.tip_allows();
+        is_green && self.missing_work().is_empty() && !self.is_grounded() && !self.is_held()
     }
     /// Whether the last run stopped because something under Aura failed, for example the story branch is not where the log says:
     /// then nothing is known to be complete.

@@ -205,6 +205,13 @@ impl Live {
             "gateStarted" => format!("{} gate of wave {} at {}", mark(Colour::Blue, "⛭"), value["wave"], short(&value["commit"])),
             "gateFinished" => gate(value),
             "culpritFound" => format!("{} found: {task} turned the gate red; its own session repairs it", mark(Colour::Yellow, "⌖")),
+            "judged" => held(value)?,
+            "findingsAccepted" => format!(
+                "{} {} accepted {} of what was held",
+                mark(Colour::Green, "✓"),
+                text(value, "by"),
+                value["ids"].as_array().map_or(0, Vec::len)
+            ),
             "culpritUnknown" => format!("{} {}", mark(Colour::Red, "✗"), text(value, "why")),
             "repairFailed" => format!("{} {task} could not repair the gate: {}", mark(Colour::Red, "✗"), text(value, "error")),
             "runStopped" => format!("{} stopping: {}", mark(Colour::Red, "✗"), text(value, "detail")),
@@ -239,6 +246,11 @@ fn gate(value: &Value) -> String {
             value["wave"],
             term::line(&names.join(", "), 80)
         ),
+        Some("Unproven") => format!(
+            "{} gate of wave {} proves nothing at {at}: what ran may come from another tree",
+            mark(Colour::Yellow, "!"),
+            value["wave"]
+        ),
         Some("Ungated") => format!("{} wave {} is ungated: the repository has no checks", mark(Colour::Yellow, "!"), value["wave"]),
         _ => {
             let failing = checks.iter().find(|check| !matches!(check["result"].as_str(), Some("passed" | "flaky" | "notRun")));
@@ -246,6 +258,18 @@ fn gate(value: &Value) -> String {
             format!("{} gate of wave {} is red at {at}: `{}` fails", mark(Colour::Red, "✗"), value["wave"], term::line(name, 60))
         }
     }
+}
+
+fn held(value: &Value) -> Option<String> {
+    let findings = value["findings"].as_array()?;
+    let mut paths: Vec<&str> = findings
+        .iter()
+        .filter(|finding| matches!(finding["standing"].as_str(), Some("held" | "refused")))
+        .filter_map(|finding| finding["path"].as_str())
+        .collect();
+    paths.dedup();
+    let list = term::line(&paths.join(", "), 120);
+    (!paths.is_empty()).then(|| format!("{} what decides the gate was changed: {list}", mark(Colour::Yellow, "!")))
 }
 
 fn ended(value: &Value) -> String {

@@ -23,7 +23,9 @@ pub(super) fn answer(command: &str, value: &Value) -> String {
         "retry" => format!("`{}` is pending again.\nnext: {}\n", s(value, "id"), next(value)),
         "wait" => wait(value),
         "clean" => clean_up(value),
-        "cancel" | "complete" => format!("{}\n", s(value, "message")),
+        "accept" => format!("{}\n{}next: {}\n", s(value, "summary"), findings(value), next(value)),
+        "complete" => format!("{}\n{}", s(value, "message"), findings(value)),
+        "cancel" => format!("{}\n", s(value, "message")),
         _ => super::cli::pretty(value),
     };
     clean(&text)
@@ -219,6 +221,9 @@ fn gate(gate: &Value) -> String {
     };
     let mut text = match s(gate, "verdict") {
         "Passed" => format!("gate: passed after wave {}{tests}\n", gate["afterWave"]),
+        "Unproven" => {
+            format!("gate: unproven after wave {}: the checks passed, and what ran may come from another tree{tests}\n", gate["afterWave"])
+        }
         "Ungated" => "gate: none. The repository has no checks that Aura knows of; see docs/gates.md.\n".into(),
         _ => format!("gate: red after wave {}: {}{tests}\n", gate["afterWave"], s(gate, "error")),
     };
@@ -237,6 +242,40 @@ fn gate(gate: &Value) -> String {
     text
 }
 
+/// What was changed about the files that decide the gate: one line for each.
+fn findings(value: &Value) -> String {
+    let mut text = String::new();
+    for finding in items(value, "findings") {
+        let standing = if finding["accepted"] == true { "accepted" } else { s(finding, "standing") };
+        let place = finding["line"].as_u64().map_or_else(String::new, |line| format!(":{line}"));
+        let about =
+            [s(finding, "subject"), s(finding, "detail")].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
+        let start: String = s(finding, "id").chars().take(8).collect();
+        text += &line(&format!("{standing:<8} {start}  {}  {}{place}  {about}", kind_words(s(finding, "kind")), s(finding, "path")), 200);
+        text += "\n";
+    }
+    text
+}
+
+fn kind_words(kind: &str) -> &str {
+    match kind {
+        "judgeChanged" => "changed",
+        "judgeRemoved" => "removed",
+        "testRemoved" => "test removed",
+        "testSkipped" => "test skipped",
+        "expectedToFail" => "test expected to fail",
+        "testsNarrowed" => "only some tests run",
+        "casesRemoved" => "cases removed",
+        "assertionRemoved" => "assertion removed",
+        "assertionWeakened" => "assertion weakened",
+        "expectationChanged" => "another value expected",
+        "limitRaised" => "limit raised",
+        "wrongTree" => "may test another tree",
+        "snapshotRewritten" => "snapshots rewritten",
+        other => other,
+    }
+}
+
 fn status(value: &Value) -> String {
     let mut text = format!("{}\n{}  wave {} of {}\n\n", s(value, "title"), s(value, "status"), value["currentWave"], value["totalWaves"]);
     text += &tasks(items(value, "tasks"));
@@ -246,6 +285,11 @@ fn status(value: &Value) -> String {
         text += &format!("red gate: {}\n", who.unwrap_or_else(|| "the culprit is being looked for".into()));
     }
     text += &gate(&value["gateResult"]);
+    text += &findings(value);
+    if let Some(restored) = value["restoredGate"].as_object() {
+        let says = if restored["passed"] == true { "passes" } else { "is red" };
+        text += &format!("with the base's version of those files the gate {says}\n");
+    }
     if let Some(until) = value["run"]["rateLimitedUntil"].as_str() {
         text += &format!("rate limited until {until}\n");
     }

@@ -1,10 +1,11 @@
 //! Gates: the checks at one commit, in a worktree of their own, beside the work.
 
 use super::drive::Context;
-use super::{Engine, Places, blocking};
+use super::{Engine, Places, blocking, judging};
 use crate::config::{Config, surroundings};
 use crate::domain::{CheckEnd, CheckKind, CheckReport, Event, GateReport, Oid, Story, Verdict};
 use crate::error::{Error, Result};
+use crate::gate::place::Place;
 use crate::gate::{self, GateError, GateRun, Programs};
 use crate::git::{At, Change, Repo};
 use crate::proc::{Job, JobState, Stop};
@@ -17,7 +18,10 @@ pub(super) async fn gate_wave(context: Arc<Context>, commit: Oid, tree: Oid, wav
         let story = context.story()?;
         context.append(&[Event::GateStarted { commit: commit.clone(), tree: tree.clone(), wave }])?;
         let Some(report) = gate_at(&context, &story, &commit, &tree)? else { return Ok(()) };
-        context.append(&[Event::GateFinished { wave, report: Box::new(report) }])?;
+        let site = Site { engine: &context.engine, repo: &context.repo, config: &context.config, story: &story };
+        let gate = |commit: &Oid, tree: &Oid| gate_at(&context, &story, commit, tree);
+        let Some(judged) = judging::after_gate(&site, &report, &gate)? else { return Ok(()) };
+        context.append(&[vec![Event::GateFinished { wave, report: Box::new(report) }], judged].concat())?;
         Ok(())
     })
     .await
@@ -41,7 +45,7 @@ pub(super) struct Site<'a> {
 
 /// One way through the checks: the tree as it is left by earlier gates, or as a fresh clone has it.
 enum Ran {
-    Checks(Vec<CheckReport>),
+    Checks(Vec<CheckReport>, Place),
     Stopped,
 }
 
@@ -52,9 +56,10 @@ impl Site<'_> {
         if let Some(report) = self.known(commit, tree) {
             return Ok(Some(report));
         }
-        let Ran::Checks(checks) = self.judge(commit, occasion, stop)? else { return Ok(None) };
+        let Ran::Checks(checks, place) = self.judge(commit, occasion, stop)? else { return Ok(None) };
         let Some(checks) = self.beside_base(commit, checks, occasion, stop)? else { return Ok(None) };
-        Ok(Some(GateReport { commit: commit.clone(), tree: tree.clone(), verdict: gate::verdict(&checks), checks, reused: false }))
+        let verdict = judging::proven(gate::verdict(&checks), &place);
+        Ok(Some(GateReport { commit: commit.clone(), tree: tree.clone(), verdict, checks, reused: false }))
     }
 
     /// What a fresh clone would say. What earlier gates built is used, but never believed when it says no, nor when files
@@ -75,16 +80,27 @@ impl Site<'_> {
             return self.run(&worktree, &again, occasion, stop);
         }
         let used = if running { true } else { self.place(&worktree, commit)? };
-        let Ran::Checks(checks) = self.run(&worktree, &jobs, occasion, stop)? else { return Ok(Ran::Stopped) };
+        let Ran::Checks(checks, place) = self.run(&worktree, &jobs, occasion, stop)? else { return Ok(Ran::Stopped) };
         let red = checks.iter().find(|check| check.end.is_red());
         if !used || red.is_none_or(|check| check.end.is_nobodys() || matches!(check.end, CheckEnd::TimedOut { .. })) {
-            return Ok(Ran::Checks(checks));
+            return Ok(Ran::Checks(checks, place));
         }
         // The folder stands for the decision: whoever comes after a crash goes on from here.
         std::fs::create_dir_all(&again).map_err(|e| Error::internal(format!("make {}", again.display())).because(e))?;
         self.repo.set_worktree(&worktree, commit)?;
         self.repo.purge_worktree(&worktree)?;
+        self.repo.fill_whole(&worktree, commit)?;
         self.run(&worktree, &again, occasion, stop)
+    }
+
+    /// The checks of a commit that was gated, as its tree has them: the gate's worktree may be at another one since.
+    pub(super) fn checks_at(&self, commit: &Oid) -> Result<Vec<gate::Check>> {
+        let worktree = Places(self.story).gate_worktree();
+        if self.repo.detached_at(&worktree).as_ref() != Some(commit) {
+            self.place(&worktree, commit)?;
+        }
+        let programs = Programs::on(self.engine.environment().path.clone().unwrap_or_default());
+        Ok(gate::checks(&worktree, &self.config.gate, &self.config.setup, &programs)?.checks)
     }
 
     /// Brings the gate's worktree to a commit. True when it holds what earlier gates left.
@@ -92,6 +108,7 @@ impl Site<'_> {
         let before = self.repo.detached_at(worktree);
         let added = self.repo.worktree_add(worktree, At::Detached(commit))?;
         self.repo.set_worktree(worktree, commit)?;
+        self.repo.fill_whole(worktree, commit)?;
         if added.created {
             let included = self.repo.include(worktree)?;
             let above = gate::above(self.repo.root(), worktree);
@@ -122,7 +139,9 @@ impl Site<'_> {
         if self.repo.set_up_in(worktree) == key {
             found.checks.retain(|check| check.kind != CheckKind::Setup);
         }
-        let surroundings = surroundings(self.config, self.repo.root());
+        let mut surroundings = surroundings(self.config, self.repo.root());
+        let place = judging::place(self, worktree, &found.checks);
+        place.lead(&mut surroundings);
         let changed = || self.repo.changed_in(worktree).unwrap_or_default();
         let request = GateRun {
             aura: &self.engine.environment().exe,
@@ -145,7 +164,7 @@ impl Site<'_> {
         if checks.iter().filter(|check| check.kind == CheckKind::Setup).all(|check| check.end.is_good()) {
             self.repo.note_set_up(worktree, &key)?;
         }
-        Ok(Ran::Checks(checks))
+        Ok(Ran::Checks(checks, place))
     }
 
     /// A check that ran no test is judged by what it ran at the base, which is asked once, and only then.

@@ -19,6 +19,7 @@ mod gating;
 mod guarding;
 mod hosting;
 mod issue;
+mod judging;
 mod landing;
 mod preserve;
 mod prompt;

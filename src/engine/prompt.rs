@@ -1,8 +1,9 @@
 //! The words an agent gets: the story's goal, its task, the rules of the house, and what its dependencies really did.
 //! Pure. Everything that comes from people or models stands between marks and is bounded.
 
+use super::judging::to_take_back;
 use super::settle::{NO_CHANGE_NEEDED, bounded};
-use crate::domain::{Outcome, Purpose, Story, Task, TaskId};
+use crate::domain::{Oid, Outcome, Purpose, Story, Task, TaskId};
 use crate::gate;
 
 /// Most bytes of the story's description in a task's prompt.
@@ -11,6 +12,10 @@ const STORY_BYTES_MAX: usize = 6 * 1024;
 const REPORT_BYTES_MAX: usize = 24 * 1024;
 /// Most bytes of one dependency's own summary.
 const SUMMARY_BYTES_MAX: usize = 2 * 1024;
+
+/// Said to whoever is to turn a gate green.
+const KEEP_THE_JUDGES: &str = "Do not change, skip or remove tests, check scripts or their configuration to get there: such changes are found, \
+     the gate is run with the files as they were, and the story is held.";
 
 /// What the agent will find.
 pub(super) struct Known<'a> {
@@ -129,15 +134,33 @@ fn news(story: &Story, task: &Task, purpose: &Purpose, known: &Known<'_>) -> Str
                 intentions(story, task, paths)
             )
         }
-        Purpose::Repair { commit } => {
-            let report = story.gates.last.as_ref().filter(|report| report.commit == *commit).or(story.gates.last.as_ref());
-            let text = report.map_or_else(String::new, |report| gate::repair_text(report, REPORT_BYTES_MAX));
-            format!(
-                "Your work has landed together with that of others, and the build or the tests fail since. The working tree now holds the \
-                 combined state. Find the cause in what you did and repair it without undoing the work of others.\n\n<gate-output>\n{text}\n</gate-output>"
-            )
-        }
+        Purpose::Repair { commit } => repair(story, task, commit),
     }
+}
+
+/// What is asked of whoever is to turn a gate green, or to take back what changed it.
+fn repair(story: &Story, task: &Task, commit: &Oid) -> String {
+    let Some(list) = to_take_back(story, task.id()) else {
+        let report = story.gates.last.as_ref().filter(|report| report.commit == *commit).or(story.gates.last.as_ref());
+        let text = report.map_or_else(String::new, |report| gate::repair_text(report, REPORT_BYTES_MAX));
+        return format!(
+            "Your work has landed together with that of others, and the build or the tests fail since. The working tree now holds the \
+             combined state. Find the cause in what you did and repair it without undoing the work of others. \
+             {KEEP_THE_JUDGES}\n\n<gate-output>\n{text}\n</gate-output>"
+        );
+    };
+    let restored = story.judgement.as_ref().and_then(|judgement| judgement.restored.as_ref());
+    let text = restored.map_or_else(String::new, |report| gate::repair_text(report, REPORT_BYTES_MAX));
+    let text = if text.is_empty() { "It passes, or it was not asked.".into() } else { text };
+    format!(
+        "Files that decide whether the work is right (tests, checks, their configuration) were changed, and your task does not claim \
+         them:\n\n<changes>\n{}\n</changes>\n\nPut them back as they are at {} (`git show {}:PATH`), and make the code right instead. Where \
+         such a change is what the task asks for, leave it and say so in a line that starts with `{NO_CHANGE_NEEDED}` and gives the \
+         reason: a person decides. With these files as they were, the gate says:\n\n<gate-output>\n{text}\n</gate-output>",
+        head(&list, REPORT_BYTES_MAX),
+        story.judged_base().short(),
+        story.judged_base(),
+    )
 }
 
 /// Whether earlier attempts changed something that is still in the worktree.

@@ -87,6 +87,8 @@ pub struct Surroundings {
     pub keep: Vec<String>,
     /// Set for every check: `env` of the user's settings.
     pub set: BTreeMap<String, String>,
+    /// Taken away from every check, as it leads into another tree.
+    pub remove: Vec<String>,
     /// Names of the secrets that are there, whether they are kept or not.
     pub present: Vec<String>,
     /// The user's own, which may lead into their checkout.
@@ -123,7 +125,8 @@ impl Surroundings {
             let kept: Vec<&str> = flags.split_whitespace().filter(|flag| !flag.trim_start_matches('-').starts_with("modfile")).collect();
             env.entry("GOFLAGS".to_owned()).or_insert_with(|| kept.join(" "));
         }
-        let leads_out = LEADS_OUT.iter().map(|&name| name.to_owned()).filter(|name| !env.contains_key(name));
+        let leads_out =
+            LEADS_OUT.iter().map(|&name| name.to_owned()).chain(self.remove.iter().cloned()).filter(|name| !env.contains_key(name));
         let secrets = SECRETS.iter().map(|&name| name.to_owned()).chain(self.present.iter().cloned());
         spec.env_remove = secrets.filter(|name| self.takes(name)).chain(leads_out).chain(check.env_remove.iter().cloned()).collect();
         spec.env_remove.sort();
@@ -136,8 +139,8 @@ impl Surroundings {
         let own = check.env.iter().find(|(name, _)| name == "PYTHONPATH").map(|(_, path)| root.join(path));
         let users = self.python_path.iter().flat_map(|path| std::env::split_paths(path).collect::<Vec<_>>());
         let moved = users.map(|path| match self.checkout.as_ref().and_then(|checkout| path.strip_prefix(checkout).ok()) {
-            Some(inside) => root.join(inside),
-            None => path,
+            Some(inside) if !path.starts_with(root) => root.join(inside),
+            _ => path,
         });
         let paths: Vec<PathBuf> = own.into_iter().chain(moved).filter(|path| !path.as_os_str().is_empty()).collect();
         if paths.is_empty() { None } else { std::env::join_paths(paths).ok().map(|path| path.to_string_lossy().into_owned()) }

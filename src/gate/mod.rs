@@ -12,6 +12,7 @@ mod counts;
 mod detect;
 mod environment;
 mod output;
+pub mod place;
 mod ran;
 mod report;
 mod run;
@@ -149,6 +150,11 @@ impl Programs {
     #[must_use]
     pub fn on(path: impl Into<OsString>) -> Programs {
         Programs { path: path.into() }
+    }
+    /// Where they are looked for.
+    #[must_use]
+    pub fn path(&self) -> &std::ffi::OsStr {
+        &self.path
     }
     /// The file of a program as the platform would find it (with `.cmd` and the like on Windows). One with a `/` in its
     /// name is looked for in `dir` only.

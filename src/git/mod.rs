@@ -46,11 +46,16 @@ mod aside;
 // What programs make of a worktree.
 mod used;
 
+mod overlay;
+
+mod whole;
+
 pub use admin::put_aside;
 pub use aside::set_aside;
 pub use diff::{Change, FileChange};
 pub use include::Included;
 pub use land::{Landed, Merge};
+pub use overlay::content_id;
 pub use preserve::Taken;
 pub use publish::{CommitRequest, RemoteUrls};
 pub use question::{Hit, LogEntry};

@@ -3,8 +3,8 @@ use super::{Effect, Engine, Op, Result, Toolset};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Analyze the story's repository: languages, build and test commands, layout, conventions, history, and where the story's
-/// words occur. With a model configured, it reads them too. Call before decompose_story; optional. Next: decompose_story.
+/// Analyze the story's repository: languages, build and test commands, layout, conventions, where the story's words occur. Call
+/// before decompose_story; optional. Next: decompose_story.
 #[derive(Debug, clap::Args, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AnalyzeStory {

@@ -1,5 +1,5 @@
 use super::time::Time;
-use super::view::{PublishView, StoryStatus};
+use super::view::{FindingView, Form, PublishView, StoryStatus};
 use super::words::{GateVerdict, How};
 use super::{Effect, Engine, Op, Result, Toolset};
 use crate::domain::Completion;
@@ -72,6 +72,8 @@ pub struct CompleteView {
     pub published: Option<PublishView>,
     /// True when the gate's checks passed on exactly what was published; null when the repository has no checks.
     pub verification_passed: Option<bool>,
+    /// What it changes about files that decide the gate, and tests that say less: claimed, reported or accepted.
+    pub findings: Vec<FindingView>,
     pub message: String,
     pub summary: String,
     pub next: String,
@@ -121,6 +123,7 @@ impl Op for CompleteStory {
             completed_at,
             pull_request_url: pull_request_url.clone(),
             verification_passed: story.tip_verdict().and_then(|verdict| GateVerdict::of(verdict).passed()),
+            findings: FindingView::all(&story, Form::Concise),
             message: message(published.as_ref(), pull_request_url.as_deref()),
             summary: summary(published.as_ref()),
             next: super::next(&story),

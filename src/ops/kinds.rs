@@ -53,6 +53,12 @@ pub const KINDS: &[(&str, &str, &str)] = &[
     ("landingsVerified", "All landed work was looked for at the tip of the story branch.", "tip:commit missing:[MissingWork]"),
     ("gateStarted", "The checks run at a commit.", "commit:commit tree:commit wave:count"),
     ("gateFinished", "What the checks found.", "wave:count report:GateReport"),
+    (
+        "judged",
+        "What was found about the files that decide the gate.",
+        "base:commit commit:commit tree:commit findings:[Finding] laid:texts ~restored:GateReport takeBack:count?",
+    ),
+    ("findingsAccepted", "A person has accepted what was held.", "ids:texts by:text reason:text"),
     ("culpritFound", "The task whose landing turned the gate red.", "commit:commit task:text"),
     ("culpritUnknown", "No task could be blamed.", "commit:commit why:text"),
     ("repairFailed", "The red gate was not repaired.", "task:text error:text"),
@@ -86,6 +92,11 @@ const PARTS: &[(&str, &str, &str)] = &[
         "AttemptUsageView",
         "What an agent's work used.",
         "inputTokens:big outputTokens:big cachedTokens:big requests:big premiumRequests:number nanoCredits:big durationMs:big",
+    ),
+    (
+        "Finding",
+        "A change to what decides the gate, or a test that says less than before.",
+        "id:text kind:text path:text line:count? subject:text detail:text standing:text task:text?",
     ),
     ("GateReport", "What a gate found at one commit.", "commit:commit tree:commit verdict:text checks:[CheckReport] reused:yes"),
     (

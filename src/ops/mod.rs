@@ -3,6 +3,7 @@
 //! A verb is a type: its doc comment is the CLI's help and the tool's description, its fields are flags, tool input and
 //! JSON body. Wire types live here, apart from `domain`, so that the inside can move.
 
+mod accept;
 mod analyze;
 mod cancel;
 mod clean;
@@ -153,6 +154,7 @@ pub const VERBS: &[Verb] = &[
     verb::<output::GetTaskOutput>(),
     verb::<retry::RetryTask>(),
     verb::<cancel::CancelRun>(),
+    verb::<accept::AcceptFindings>(),
     verb::<complete::CompleteStory>(),
     verb::<clean::RemoveWorktree>(),
 ];

@@ -15,7 +15,7 @@ const DRIVER_CHECK: Duration = Duration::from_secs(2);
 const DRIVERS_MAX: u32 = 5;
 
 /// Run the next wave of a story (or all that is left) on parallel agents, then build and test. Call after decompose_story, and
-/// for each wave. Answers at once; the run goes on by itself. Asked again, it joins. Next: wait_for_wave.
+/// for each wave. Answers at once. Asked again, it joins. Next: wait_for_wave.
 #[derive(Debug, clap::Args, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunWave {
@@ -128,7 +128,7 @@ impl RunWave {
     /// Exit code for how a run ended.
     pub(super) fn code(outcome: Option<Outcome>, stop_reason: Option<StopWord>) -> u8 {
         match (outcome, stop_reason) {
-            (_, Some(StopWord::NeedsLogin | StopWord::Quota | StopWord::Policy)) => 5,
+            (_, Some(StopWord::NeedsLogin | StopWord::Quota | StopWord::Policy | StopWord::Held)) => 5,
             (_, Some(StopWord::Unavailable | StopWord::Environment)) => 6,
             (Some(Outcome::Failed | Outcome::Cancelled), None) => 1,
             (Some(Outcome::Finished | Outcome::Stopped) | None, None) => 0,

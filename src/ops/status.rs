@@ -1,5 +1,5 @@
 use super::time::Time;
-use super::view::{self, Form, GateView, OrchestratorStatus, StoryStatus, TaskStatus, TaskView, UsageView, trouble};
+use super::view::{self, FindingView, Form, GateView, OrchestratorStatus, StoryStatus, TaskStatus, TaskView, UsageView, trouble};
 use super::words::{Phase, RunMode, RunScope};
 use super::{Effect, Engine, Op, Result, Toolset};
 use crate::domain::{Completion, Culprit, Story};
@@ -49,6 +49,12 @@ pub struct StatusView {
     pub gate_result: Option<GateView>,
     /// Who turned the gate red, while it is not repaired.
     pub red: Option<RedView>,
+    /// A change to what decides the gate waits for a person: accept_findings, or another run takes it back.
+    pub held: bool,
+    /// What the tip changes about files that decide the gate, and tests that say less; the first ones in the concise form.
+    pub findings: Vec<FindingView>,
+    /// What the gate says with the base's version of those files; null where it was not asked.
+    pub restored_gate: Option<GateView>,
     pub usage: UsageView,
     /// Folders that an agent had cut off from the repository. remove_worktree keeps and removes them.
     pub set_aside: Vec<String>,
@@ -123,6 +129,9 @@ impl StatusView {
             next_cursor: None,
             gate_result: story.gates.last.as_ref().map(|report| GateView::of(report, story.gates.last_wave, form)),
             red: story.gates.red.as_ref().map(red_view),
+            held: story.is_held(),
+            findings: FindingView::all(story, form),
+            restored_gate: restored_gate(story, form),
             usage: UsageView::of(&story.usage()),
             set_aside: crate::engine::set_aside(story).iter().map(|path| path.to_string_lossy().into_owned()).collect(),
             error: trouble(story),
@@ -175,6 +184,11 @@ fn run_state(story: &Story, driven: bool, tasks: &[TaskView]) -> Option<RunState
     })
 }
 
+fn restored_gate(story: &Story, form: Form) -> Option<GateView> {
+    let report = story.judgement.as_ref()?.restored.as_ref()?;
+    Some(GateView::of(report, story.gates.last_wave, form))
+}
+
 fn red_view(red: &crate::domain::Red) -> RedView {
     let (culprit, why) = match &red.culprit {
         Culprit::Sought => (None, None),
@@ -198,8 +212,14 @@ pub(super) fn summary(story: &Story, tasks: &[TaskView]) -> String {
     match story.gates.last.as_ref().map(|report| report.verdict) {
         Some(crate::domain::Verdict::Passed) => text += "; the last gate passed",
         Some(crate::domain::Verdict::Failed) => text += "; the last gate is red",
+        Some(crate::domain::Verdict::Unproven) => text += "; unproven: what the gate ran may come from another tree",
         Some(crate::domain::Verdict::Ungated) => text += "; ungated: the repository has no checks",
         None => {}
+    }
+    let held = story.open_findings().count();
+    if held > 0 {
+        let what = if held == 1 { "1 change".into() } else { format!("{held} changes") };
+        text += &format!("; held: {what} to what decides the gate, which nobody has accepted");
     }
     text + "."
 }
@@ -237,6 +257,11 @@ pub(super) fn next(story: &Story, driven: bool) -> String {
         (_, Completion::Done { .. }) if story.worktrees_removed => "Nothing is left to do.".into(),
         (_, Completion::Done { .. }) => call("remove_worktree", "clean"),
         (OrchestratorStatus::NotDecomposed, _) => call("decompose_story", "decompose"),
+        _ if story.is_held() && story.all_landed() => {
+            let run =
+                format!("Ask a person to look at `findings`, or have an agent take the changes back: run_wave with {story_id}, all true. ");
+            run + &call("accept_findings", "accept")
+        }
         (OrchestratorStatus::Completed, _) => call("complete_story", "complete"),
         (OrchestratorStatus::Failed, _) if failed.is_some() => {
             let task = failed.map(|task| task.id().to_string()).unwrap_or_default();

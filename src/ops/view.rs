@@ -1,7 +1,7 @@
 //! Views shared by verbs: the seed's shapes, with more fields where they help. Times are RFC 3339 UTC.
 
 use super::time::Time;
-use super::words::{CheckKind, CheckResult, GateType, GateVerdict, How, Phase};
+use super::words::{CheckKind, CheckResult, FindingKind, GateType, GateVerdict, How, Phase, Standing};
 use crate::domain::{self, Completion, GateReport, Published, RunOutcome, Story, Task, Work};
 use crate::engine;
 use schemars::JsonSchema;
@@ -16,6 +16,8 @@ const ACTIVITY_CHARS: usize = 60;
 const ERROR_CHARS: usize = 80;
 const OUTPUT_CHARS: usize = 700;
 const OUTSIDE_MAX: usize = 3;
+/// Findings in the concise form.
+const FINDINGS_MAX: usize = 20;
 
 /// A story.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -95,6 +97,7 @@ impl StoryView {
 pub(super) fn trouble(story: &Story) -> Option<String> {
     let run = match (&story.run, story.last_run.as_ref().map(|run| &run.outcome)) {
         (None, Some(RunOutcome::Failed { reason })) => Some(reason.clone()),
+        (None, Some(RunOutcome::Stopped { reason: domain::StopReason::Held, .. })) if !story.is_held() => None,
         (None, Some(RunOutcome::Stopped { detail, .. })) => Some(detail.clone()),
         (None, Some(RunOutcome::Finished | RunOutcome::Cancelled) | None) | (Some(_), _) => None,
     };
@@ -306,6 +309,48 @@ fn check_view(check: &domain::CheckReport, form: Form) -> CheckView {
         tests_run: check.tests_run(),
         notes: check.notes.clone(),
         output,
+    }
+}
+
+/// A change to what decides the gate, or a test that says less than before. Its texts quote the repository (untrusted text).
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FindingView {
+    /// Of this change: accept_findings takes it.
+    pub id: String,
+    pub kind: FindingKind,
+    pub path: String,
+    pub line: Option<u32>,
+    /// The test or setting; empty for the file as a whole.
+    pub subject: String,
+    pub detail: String,
+    pub standing: Standing,
+    /// A person has accepted it.
+    pub accepted: bool,
+    /// The task that changed the file last.
+    pub task_id: Option<String>,
+}
+
+impl FindingView {
+    pub(super) fn of(finding: &domain::Finding, accepted: bool) -> FindingView {
+        FindingView {
+            id: finding.id.clone(),
+            kind: FindingKind::of(finding.kind),
+            path: finding.path.clone(),
+            line: finding.line,
+            subject: finding.subject.clone(),
+            detail: finding.detail.clone(),
+            standing: Standing::of(finding.standing),
+            accepted,
+            task_id: finding.task.as_ref().map(ToString::to_string),
+        }
+    }
+
+    /// What was found at the last look; the first ones in the concise form, and what is held in any case.
+    pub(super) fn all(story: &Story, form: Form) -> Vec<FindingView> {
+        let found = story.judgement.as_ref().map_or(&[][..], |judgement| &judgement.findings);
+        let max = if form == Form::Concise { FINDINGS_MAX } else { usize::MAX };
+        found.iter().take(max).map(|finding| FindingView::of(finding, story.is_accepted(finding))).collect()
     }
 }
 

@@ -24,7 +24,7 @@ const CHANGES_MAX: usize = 12;
 const EVENTS_MAX: usize = 10_000;
 
 /// Wait until something happens in a run: a task lands or fails, a gate ends, the run ends. Call after run_wave, and again
-/// while isRunning, with `since` = `seq` of the last answer. Reaching the limit is no error; ending the wait ends no run.
+/// while isRunning, with `since` = `seq` of the last answer.
 #[derive(Debug, clap::Args, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WaitForWave {
@@ -155,9 +155,14 @@ fn change(recorded: &Recorded) -> Option<String> {
         Event::GateFinished { wave, report } => match report.verdict {
             crate::domain::Verdict::Passed => format!("gate of wave {wave} passed"),
             crate::domain::Verdict::Failed => format!("gate of wave {wave} is red"),
+            crate::domain::Verdict::Unproven => format!("gate of wave {wave} proves nothing: what ran may come from another tree"),
             crate::domain::Verdict::Ungated => format!("wave {wave} is ungated"),
         },
         Event::CulpritFound { task, .. } => format!("{task} turned the gate red and is being repaired"),
+        Event::Judged(judgement) if judgement.findings.iter().any(|finding| finding.standing == crate::domain::Standing::Held) => {
+            "what decides the gate was changed: that is held for a person".into()
+        }
+        Event::FindingsAccepted { .. } => "a person accepted what was held".into(),
         Event::CulpritUnknown { .. } => "no task could be blamed for the red gate".into(),
         Event::RepairFailed { task, .. } => format!("{task} could not be repaired"),
         Event::BaseConflicted { .. } => "the base branch conflicts with the story and is being merged".into(),
@@ -181,6 +186,7 @@ fn change(recorded: &Recorded) -> Option<String> {
         | Event::AttemptPrepared(_)
         | Event::LandingsVerified { .. }
         | Event::GateStarted { .. }
+        | Event::Judged(_)
         | Event::CompletionStarted
         | Event::BaseBrought { .. }
         | Event::Squashed { .. }

@@ -49,6 +49,7 @@ pub enum GateVerdict {
     Passed,
     Failed,
     Ungated,
+    Unproven,
 }
 
 /// How far a gate came. The list may grow.
@@ -88,6 +89,38 @@ pub enum CheckResult {
     Unavailable,
 }
 
+/// What was found about the files that decide the gate: one was changed or removed as a whole, a test says less than before, or what
+/// ran may come from another tree. The list may grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum FindingKind {
+    JudgeChanged,
+    JudgeRemoved,
+    TestRemoved,
+    TestSkipped,
+    ExpectedToFail,
+    TestsNarrowed,
+    CasesRemoved,
+    AssertionRemoved,
+    AssertionWeakened,
+    ExpectationChanged,
+    LimitRaised,
+    SnapshotRewritten,
+    WrongTree,
+}
+
+/// Whether a finding keeps the story open: `held` until a person accepts it, `refused` until it is taken back; shown only when its
+/// task claims the file, or when the settings say so. The list may grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "FindingStanding")]
+pub enum Standing {
+    Held,
+    Refused,
+    Claimed,
+    Reported,
+}
+
 /// What a run may do. The list may grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -125,6 +158,8 @@ pub enum StopWord {
     Policy,
     Unavailable,
     Environment,
+    /// A change to what decides the gate waits for a person.
+    Held,
 }
 
 /// How a completed story reached its readers. The list may grow.
@@ -202,6 +237,7 @@ impl GateVerdict {
             Verdict::Passed => GateVerdict::Passed,
             Verdict::Failed => GateVerdict::Failed,
             Verdict::Ungated => GateVerdict::Ungated,
+            Verdict::Unproven => GateVerdict::Unproven,
         }
     }
 
@@ -210,7 +246,7 @@ impl GateVerdict {
         match self {
             GateVerdict::Passed => Some(true),
             GateVerdict::Failed => Some(false),
-            GateVerdict::Ungated => None,
+            GateVerdict::Ungated | GateVerdict::Unproven => None,
         }
     }
 }
@@ -253,6 +289,37 @@ impl CheckResult {
     }
 }
 
+impl FindingKind {
+    pub(super) fn of(kind: domain::FindingKind) -> FindingKind {
+        match kind {
+            domain::FindingKind::JudgeChanged => FindingKind::JudgeChanged,
+            domain::FindingKind::JudgeRemoved => FindingKind::JudgeRemoved,
+            domain::FindingKind::TestRemoved => FindingKind::TestRemoved,
+            domain::FindingKind::TestSkipped => FindingKind::TestSkipped,
+            domain::FindingKind::ExpectedToFail => FindingKind::ExpectedToFail,
+            domain::FindingKind::TestsNarrowed => FindingKind::TestsNarrowed,
+            domain::FindingKind::CasesRemoved => FindingKind::CasesRemoved,
+            domain::FindingKind::AssertionRemoved => FindingKind::AssertionRemoved,
+            domain::FindingKind::AssertionWeakened => FindingKind::AssertionWeakened,
+            domain::FindingKind::ExpectationChanged => FindingKind::ExpectationChanged,
+            domain::FindingKind::LimitRaised => FindingKind::LimitRaised,
+            domain::FindingKind::SnapshotRewritten => FindingKind::SnapshotRewritten,
+            domain::FindingKind::WrongTree => FindingKind::WrongTree,
+        }
+    }
+}
+
+impl Standing {
+    pub(super) fn of(standing: domain::Standing) -> Standing {
+        match standing {
+            domain::Standing::Held => Standing::Held,
+            domain::Standing::Refused => Standing::Refused,
+            domain::Standing::Claimed => Standing::Claimed,
+            domain::Standing::Reported => Standing::Reported,
+        }
+    }
+}
+
 impl RunScope {
     pub(super) fn of(scope: domain::Scope) -> RunScope {
         match scope {
@@ -279,6 +346,7 @@ impl StopWord {
             StopReason::Policy => StopWord::Policy,
             StopReason::Unavailable => StopWord::Unavailable,
             StopReason::Environment => StopWord::Environment,
+            StopReason::Held => StopWord::Held,
         }
     }
 }

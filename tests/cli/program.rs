@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "new",
     "list",
     "show",
@@ -18,6 +18,7 @@ const COMMANDS: [&str; 21] = [
     "log",
     "retry",
     "cancel",
+    "accept",
     "complete",
     "clean",
     "watch",

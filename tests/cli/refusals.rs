@@ -16,6 +16,7 @@ fn about_a_story() -> Vec<(&'static str, &'static str, Value)> {
         ("get_task_output", "log", json!({ "taskId": "task-1" })),
         ("retry_task", "retry", json!({ "taskId": "task-1" })),
         ("cancel_run", "cancel", json!({})),
+        ("accept_findings", "accept", json!({})),
         ("complete_story", "complete", json!({})),
         ("remove_worktree", "clean", json!({})),
     ]
@@ -205,6 +206,8 @@ fn what_is_not_possible_now_is_refused_with_the_way_on() {
         ("run_wave", json!({}), Code::IllegalState, "decompose"),
         ("complete_story", json!({}), Code::IllegalState, "decompose"),
         ("cancel_run", json!({}), Code::IllegalState, "running"),
+        ("accept_findings", json!({}), Code::IllegalState, "nothing waits"),
+        ("accept_findings", json!({ "findingIds": ["../x"] }), Code::NotFound, "status"),
         ("retry_task", json!({ "taskId": "task-1" }), Code::NotFound, "no plan"),
         ("get_task_output", json!({ "taskId": "task-1" }), Code::NotFound, "no plan"),
     ] {

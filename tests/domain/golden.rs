@@ -54,9 +54,11 @@ fn place(event: &Event) -> usize {
         Event::PullRequestOpened { .. } => 37,
         Event::AttemptPrepared(_) => 38,
         Event::LandingsVerified { .. } => 39,
+        Event::Judged(_) => 40,
+        Event::FindingsAccepted { .. } => 41,
     }
 }
-const KINDS: usize = 40;
+const KINDS: usize = 42;
 
 // tidy: flat match
 fn one_of_each() -> Vec<Event> {
@@ -128,6 +130,7 @@ fn one_of_each() -> Vec<Event> {
         checks: checks.into_iter().map(check).collect(),
         reused: false,
     };
+    let check_report = report.clone();
     let attempt = |purpose| {
         Event::AttemptStarted(Box::new(AttemptStarted {
             task: id(1),
@@ -201,12 +204,52 @@ fn one_of_each() -> Vec<Event> {
         })),
         Event::LandingsVerified { tip: oid("c"), missing: vec![MissingWork { task: id(1), paths: vec!["a".into()] }] },
     ];
+    events.extend(judged(&check_report));
     events.extend(ends.map(|outcome| Event::RunEnded { run: RUN, outcome }));
     events.extend(purposes.map(attempt));
     events.extend(outcomes.map(ended));
     events.extend(published.map(|how| Event::StoryPublished { commit: oid("s"), how }));
     events.sort_by_key(place);
     events
+}
+
+/// What is found about the files that decide the gate, of every kind and standing.
+fn judged(report: &GateReport) -> Vec<Event> {
+    use FindingKind::*;
+    let kinds = [
+        JudgeChanged,
+        JudgeRemoved,
+        TestRemoved,
+        TestSkipped,
+        ExpectedToFail,
+        TestsNarrowed,
+        CasesRemoved,
+        AssertionRemoved,
+        AssertionWeakened,
+        ExpectationChanged,
+        LimitRaised,
+        SnapshotRewritten,
+        WrongTree,
+    ];
+    let standings = [Standing::Held, Standing::Refused, Standing::Claimed, Standing::Reported];
+    let finding = |(at, kind): (usize, FindingKind)| Finding {
+        id: "0123456789abcdef".into(),
+        kind,
+        path: "tests/a.py".into(),
+        line: (at > 1).then_some(3),
+        subject: "test_a".into(),
+        detail: "text".into(),
+        standing: standings[at % standings.len()],
+        task: (at > 0).then(|| id(1)),
+    };
+    let findings = kinds.into_iter().enumerate().map(finding).collect();
+    let (restored, take_back) = (Some(Box::new(report.clone())), Some(1));
+    let whole =
+        Judgement { base: oid("b"), commit: oid("c"), tree: oid("t"), findings, laid: vec!["tests/a.py".into()], restored, take_back };
+    let none = Judgement { findings: vec![], laid: vec![], restored: None, take_back: None, ..whole.clone() };
+    let accepted = Event::FindingsAccepted { ids: vec!["0123456789abcdef".into()], by: "ada".into(), reason: "text".into() };
+    let stopped = Event::RunStopped { run: RUN, reason: StopReason::Held, detail: "text".into() };
+    vec![Event::Judged(Box::new(whole)), Event::Judged(Box::new(none)), accepted, stopped]
 }
 
 #[test]

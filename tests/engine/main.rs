@@ -13,6 +13,7 @@ mod crash;
 mod evidence;
 mod gates;
 mod git_dies;
+mod judging;
 mod keep;
 mod kills;
 mod order;

@@ -64,7 +64,7 @@ fn by_route(server: &Server, route: &Route, prefix: &str, args: &Value) -> super
 /// A call that nothing is wrong with, and that can be made again: it reads, or finds nothing left to do.
 fn good(verb: &str, story: &str) -> Option<Value> {
     Some(match verb {
-        "create_story" | "analyze_story" | "decompose_story" | "retry_task" | "cancel_run" => return None,
+        "create_story" | "analyze_story" | "decompose_story" | "retry_task" | "cancel_run" | "accept_findings" => return None,
         "list_stories" => json!({ "limit": 5 }),
         "wait_for_wave" => json!({ "storyId": story, "waitSeconds": 0 }),
         "get_task_output" => json!({ "storyId": story, "taskId": "task-1", "diff": true }),

@@ -33,7 +33,7 @@ fn every_version_is_spoken_and_an_unknown_one_gets_the_newest_that_begins_alike(
             assert!(said.contains(tool), "{tool}");
         }
         host.write(br#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#);
-        assert_eq!(host.answer(2)["result"]["tools"].as_array().unwrap().len(), 13, "{asked}");
+        assert_eq!(host.answer(2)["result"]["tools"].as_array().unwrap().len(), 14, "{asked}");
     }
 }
 
@@ -65,7 +65,7 @@ async fn a_client_of_the_library_runs_a_story_in_both_eras() {
             assert_eq!(result.is_error, Some(false), "{tool}: {result:?}");
             result.structured_content.unwrap()
         };
-        assert_eq!(client.list_all_tools().await.unwrap().len(), 13);
+        assert_eq!(client.list_all_tools().await.unwrap().len(), 14);
         let id = call("create_story", json!({ "title": "One", "repositoryPath": cli.repo() })).await["shortId"].clone();
         call("decompose_story", json!({ "storyId": id, "tasks": [task("task-1", &[])] })).await;
         call("run_wave", json!({ "storyId": id, "all": true })).await;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "create_story",
     "list_stories",
     "get_story",
@@ -18,6 +18,7 @@ const NAMES: [&str; 13] = [
     "get_task_output",
     "retry_task",
     "cancel_run",
+    "accept_findings",
     "complete_story",
     "remove_worktree",
 ];
@@ -57,7 +58,7 @@ fn all_tools_together_cost_a_model_little() {
         let seen = json!({ "name": tool["name"], "description": tool["description"], "inputSchema": tool["inputSchema"] });
         whole += tokens(&seen.to_string());
     }
-    assert!(whole <= 2500, "{whole} tokens");
+    assert!(whole <= 2600, "{whole} tokens");
 }
 
 #[test]
@@ -77,7 +78,7 @@ fn a_tool_says_when_to_call_it_and_what_it_may_do() {
             assert!(hints[hint].is_boolean(), "{name}: {hint}");
         }
         let reads = ["list_stories", "get_story", "wait_for_wave", "get_orchestrator_status", "get_task_output"].contains(&name);
-        let breaks = ["run_wave", "cancel_run", "complete_story", "remove_worktree"].contains(&name);
+        let breaks = ["run_wave", "cancel_run", "accept_findings", "complete_story", "remove_worktree"].contains(&name);
         assert_eq!((hints["readOnlyHint"].as_bool(), hints["destructiveHint"].as_bool()), (Some(reads), Some(breaks)), "{name}");
         let text = tool["inputSchema"].to_string();
         for noise in ["$schema", "\"format\"", "\"title\":\""] {

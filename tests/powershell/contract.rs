@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// The functions of the first Aura, and what has joined them.
-const FUNCTIONS: [&str; 15] = [
+const FUNCTIONS: [&str; 16] = [
     "New-AuraStory",
     "Get-AuraStory",
     "Get-AuraStories",
@@ -18,6 +18,7 @@ const FUNCTIONS: [&str; 15] = [
     "Start-AuraStory",
     "Get-AuraStoryStatus",
     "Invoke-AuraStoryFull",
+    "Approve-AuraStory",
     "Complete-AuraStory",
     "Remove-AuraStoryWorktree",
     "Watch-AuraStory",
@@ -53,7 +54,7 @@ const NOT_SENT: [(&str, &[&str]); 4] = [
 const NOT_WRAPPED: [&str; 1] = ["wait_for_wave"];
 
 /// Types of objects, and where the program describes them: the answer of a tool, or a definition in it.
-const TYPES: [(&str, &str, Option<&str>); 14] = [
+const TYPES: [(&str, &str, Option<&str>); 15] = [
     ("Aura.Story", "create_story", None),
     ("Aura.Task", "decompose_story", Some("StoryTask")),
     ("Aura.TaskBrief", "run_wave", Some("TaskBrief")),
@@ -65,6 +66,7 @@ const TYPES: [(&str, &str, Option<&str>); 14] = [
     ("Aura.Completion", "complete_story", None),
     ("Aura.Removal", "remove_worktree", None),
     ("Aura.Cancellation", "cancel_run", None),
+    ("Aura.Acceptance", "accept_findings", None),
     ("Aura.Gate", "run_wave", Some("GateView")),
     ("Aura.Check", "run_wave", Some("CheckView")),
     ("Aura.Attempt", "get_task_output", Some("TaskAttempt")),

@@ -48,6 +48,7 @@ pub const ROUTES: &[Route] = &[
     route("get_task_output", Method::Get, "/{id}/tasks/{taskId}/output"),
     route("retry_task", Method::Post, "/{id}/tasks/{taskId}/retry"),
     route("cancel_run", Method::Post, "/{id}/cancel"),
+    route("accept_findings", Method::Post, "/{id}/accept"),
     route("complete_story", Method::Post, "/{id}/complete"),
     route("remove_worktree", Method::Delete, "/{id}/worktree"),
 ];

@@ -36,6 +36,7 @@ export class Gate {
     this.title = h('h3', { id: 'gate-title' });
     this.facts = h('p', { class: 'legend' });
     this.running = h('p', { class: 'running' });
+    this.held = h('p', { class: 'held', role: 'status' });
     this.history = h('div', { class: 'gates', role: 'group', 'aria-label': 'Gates so far' });
     this.checks = h('ul', { class: 'checks' });
     this.node = h(
@@ -43,6 +44,7 @@ export class Gate {
       { class: 'gate', 'aria-labelledby': 'gate-title' },
       h('header', null, this.title, this.status.node, this.facts),
       this.running,
+      this.held,
       this.history,
       this.checks,
     );
@@ -56,6 +58,12 @@ export class Gate {
     const { runningGate } = log;
     show(this.node, gate || runningGate);
     show(this.running, runningGate);
+    const { held } = log;
+    show(this.held, held.length > 0);
+    if (held.length > 0) {
+      const paths = [...new Set(held.map((one) => one.path))];
+      say(this.held, `Held for a person: ${plural(held.length, 'change')} to what decides the gate, in ${paths.slice(0, 5).join(', ')}.`);
+    }
     if (runningGate) say(this.running, `The gate after wave ${runningGate.wave} runs, ${elapsed(Date.now() - runningGate.from)}.`);
     if (!gate) {
       say(this.title, 'Gate');

@@ -14,6 +14,8 @@ export class Log {
     this.landedAt = new Map();
     /** `{ key, wave, commit, from, to, report }`; wave 0 is a search for a culprit. */
     this.gates = [];
+    this.findings = [];
+    this.accepted = new Set();
     this.runs = [];
     this.activity = new Map();
     this.culprit = null;
@@ -125,6 +127,17 @@ export class Log {
   }
   #gate(gate) {
     this.gates.push({ key: `gate/${this.gates.length + 1}`, ...gate });
+  }
+  _judged(event) {
+    this.findings = event.findings;
+  }
+  _findingsAccepted(event) {
+    for (const id of event.ids) this.accepted.add(id);
+  }
+  /** Changes to what decides the gate that nobody has accepted. */
+  get held() {
+    const isOpen = (one) => one.standing === 'refused' || (one.standing === 'held' && !this.accepted.has(one.id));
+    return this.findings.filter(isOpen);
   }
   _culpritFound(event) {
     this.culprit = { task: event.task, commit: event.commit };

@@ -4,7 +4,7 @@ use super::Ceremony;
 use super::publish::remote_trouble;
 use crate::domain::{Event, Oid, Story, Verdict};
 use crate::engine::gating::Site;
-use crate::engine::{Places, preserve};
+use crate::engine::{Places, judging, preserve};
 use crate::error::{Code, Error, Result};
 use crate::git::Expect;
 
@@ -82,9 +82,14 @@ impl Ceremony<'_> {
         let Some(report) = site.gate(&story.tip.commit, &story.tip.tree, &occasion, &|| false)? else { return Ok(story.clone()) };
         let verdict = report.verdict;
         let failing = report.failing().map(|check| check.name.clone()).unwrap_or_default();
-        let story = self.append(Event::GateFinished { wave, report: Box::new(report) })?;
+        let gate = |commit: &Oid, tree: &Oid| site.gate(commit, tree, &occasion, &|| false);
+        let judged = judging::after_gate(&site, &report, &gate)?.unwrap_or_default();
+        let story = self.engine.append(self.id, &[vec![Event::GateFinished { wave, report: Box::new(report) }], judged].concat())?;
+        if let Some(error) = judging::held(&story).filter(|_| verdict.allows()) {
+            return Err(error);
+        }
         match verdict {
-            Verdict::Passed | Verdict::Ungated => Ok(story),
+            Verdict::Passed | Verdict::Ungated | Verdict::Unproven => Ok(story),
             Verdict::Failed => Err(Error::new(
                 Code::IllegalState,
                 format!("complete `{}`: the gate is red at {}: `{failing}` fails", story.id.short(), story.tip.commit.short()),

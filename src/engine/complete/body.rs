@@ -1,7 +1,7 @@
 //! What a pull request says: what was asked, what was done by whom, and what speaks for it. Pure. Words of a model or a
 //! stranger stand as they are only where they can mean nothing to a forge, else in a code span or a block.
 
-use crate::domain::{CheckEnd, CheckReport, Oid, Purpose, Story, Task, Usage, Verdict};
+use crate::domain::{CheckEnd, CheckReport, FindingKind, Oid, Purpose, Standing, Story, Task, Usage, Verdict};
 use crate::forge::{cell, fence, words};
 use std::collections::BTreeSet;
 
@@ -18,6 +18,7 @@ const ASKED_CHARS_MAX: usize = 6_000;
 const LINE_CHARS_MAX: usize = 200;
 const TASKS_MAX: usize = 150;
 const CHECKS_MAX: usize = 30;
+const FINDINGS_MAX: usize = 40;
 /// Lines about what did not go straight.
 const TROUBLES_MAX: usize = 40;
 /// Our part of the text, so that it can be found again.
@@ -41,7 +42,7 @@ pub(super) fn of(story: &Story, evidence: &Evidence<'_>) -> String {
 /// Not longer than that, and never cut in the middle of something: tasks are left out at the end of their list.
 fn within(story: &Story, evidence: &Evidence<'_>, chars_max: usize) -> String {
     let head = head(story, evidence, ASKED_CHARS_MAX.min(chars_max / 4));
-    let tail = [checks(story), troubles(story, evidence), cost(story), foot(story, evidence)].concat();
+    let tail = [checks(story), judges(story), troubles(story, evidence), cost(story), foot(story, evidence)].concat();
     let room = chars_max.saturating_sub(head.chars().count() + tail.chars().count() + 100);
     format!("{BEGIN}\n{head}{}{tail}{END}\n", done(story, room))
 }
@@ -113,6 +114,9 @@ fn checks(story: &Story) -> String {
     let mut text = "\n### What speaks for it\n\n".to_owned();
     match story.tip_verdict() {
         Some(Verdict::Passed) => text += "The gate passed on exactly the files of this commit, on top of the base:\n\n",
+        Some(Verdict::Unproven) => {
+            text += "The checks ended well, and what they ran may come from another tree: **nothing was proven**.\n\n";
+        }
         Some(Verdict::Ungated) | None => return text + "The repository has no checks that Aura knows of: **nothing was verified**.\n",
         Some(Verdict::Failed) => text += "The gate failed:\n\n",
     }
@@ -128,6 +132,45 @@ fn checks(story: &Story) -> String {
         text += &format!("- … and {} more\n", checks.len() - CHECKS_MAX);
     }
     text
+}
+
+/// What the story changes about its own judges.
+fn judges(story: &Story) -> String {
+    let findings = story.judgement.as_ref().map_or(&[][..], |judgement| &judgement.findings);
+    let mut text = String::new();
+    for finding in findings.iter().take(FINDINGS_MAX) {
+        let standing = match finding.standing {
+            _ if story.is_accepted(finding) => "accepted by a person",
+            Standing::Held | Standing::Refused => "**held**",
+            Standing::Claimed => "claimed by its task",
+            Standing::Reported => "reported",
+        };
+        let about: Vec<String> =
+            [&finding.subject, &finding.detail].into_iter().filter(|part| !part.is_empty()).map(|part| cell(part, 120)).collect();
+        text += &format!("- {}: {} ({standing}) {}\n", cell(&finding.path, 120), kind_words(finding.kind), about.join(": "));
+    }
+    if findings.len() > FINDINGS_MAX {
+        text += &format!("- … and {} more\n", findings.len() - FINDINGS_MAX);
+    }
+    if text.is_empty() { text } else { format!("\n### Changes to what decides the gate\n\n{text}") }
+}
+
+fn kind_words(kind: FindingKind) -> &'static str {
+    match kind {
+        FindingKind::JudgeChanged => "changed",
+        FindingKind::JudgeRemoved => "removed",
+        FindingKind::TestRemoved => "test removed",
+        FindingKind::TestSkipped => "test skipped",
+        FindingKind::ExpectedToFail => "test expected to fail",
+        FindingKind::TestsNarrowed => "only some tests run",
+        FindingKind::CasesRemoved => "cases removed",
+        FindingKind::AssertionRemoved => "assertion removed",
+        FindingKind::AssertionWeakened => "assertion weakened",
+        FindingKind::ExpectationChanged => "another value expected",
+        FindingKind::LimitRaised => "limit raised",
+        FindingKind::SnapshotRewritten => "snapshots rewritten",
+        FindingKind::WrongTree => "may test another tree",
+    }
 }
 
 fn result(check: &CheckReport) -> String {

@@ -12,7 +12,7 @@ mod secrets;
 mod squash;
 mod target;
 
-use super::{Engine, Places, blocking, preserve};
+use super::{Engine, Places, blocking, judging, preserve};
 use crate::config::Config;
 use crate::domain::{Completion, Event, Mode, Oid, OrchestratorStatus, Published, Scope, Story, StoryId, Work};
 use crate::engine::run::RunRequest;
@@ -268,6 +268,9 @@ fn require_complete(story: &Story) -> Result<()> {
             .hint("`aura run --all` runs what is left"));
     }
     // An unverified tip is verified by the ceremony itself; a red one is refused here, with the way out.
+    if let Some(error) = judging::held(story).filter(|_| story.is_judged()) {
+        return Err(error);
+    }
     if let (OrchestratorStatus::Failed, Some(red)) = (story.orchestrator_status(), &story.gates.red) {
         return Err(Error::new(Code::IllegalState, format!("complete `{short}`: the gate is red at {}", red.commit.short()))
             .hint("`aura status` shows what fails; `aura run --all` lets an agent repair it"));

@@ -27,7 +27,7 @@ const call = async (name, args, options) => {
 };
 
 const { tools } = await client.listTools();
-assert.equal(tools.length, 13);
+assert.equal(tools.length, 14);
 assert.ok(tools.every((tool) => tool.outputSchema?.type === "object"), "the SDK checks answers against these");
 const story = await call("create_story", { title: "Over the SDK", repositoryPath: repository, base: "main" });
 const about = { storyId: story.id };

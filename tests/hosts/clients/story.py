@@ -22,7 +22,7 @@ ERA, AURA, REPOSITORY, GO = sys.argv[1:]
 # Far longer than anything takes; reaching it is a failure.
 PATIENCE = 60
 TOOLS = """create_story list_stories get_story analyze_story decompose_story run_wave wait_for_wave get_orchestrator_status
-    get_task_output retry_task cancel_run complete_story remove_worktree""".split()
+    get_task_output retry_task cancel_run accept_findings complete_story remove_worktree""".split()
 
 
 def plain(model):
