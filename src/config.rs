@@ -244,9 +244,14 @@ impl Config {
         self.worktrees = file.worktrees.or(self.worktrees.take());
         let limits = file.limits;
         let bounds = &mut self.bounds;
-        set(&mut bounds.limits.attempts_max, limits.attempts);
-        set(&mut bounds.limits.conflicts_max, limits.conflicts);
-        set(&mut bounds.limits.repairs_max, limits.repairs);
+        let counts = &mut bounds.limits;
+        set(&mut counts.results_max, limits.attempts);
+        set(&mut counts.crashes_max, limits.crashes.or(limits.attempts));
+        set(&mut counts.stalls_max, limits.stalls.or(limits.attempts));
+        set(&mut counts.conflicts_max, limits.conflicts);
+        set(&mut counts.repairs_max, limits.repairs);
+        set(&mut counts.rounds_max, limits.rounds);
+        counts.run_attempts_max = limits.run_attempts.or(counts.run_attempts_max);
         for (key, value, to) in [
             ("attempt_timeout", limits.attempt_timeout, &mut bounds.attempt_timeout),
             ("stall_timeout", limits.stall_timeout, &mut bounds.stall_timeout),
@@ -323,8 +328,12 @@ pub fn judge_settings(text: &[u8]) -> Result<JudgeSettings> {
 #[serde(deny_unknown_fields, default)]
 struct LimitsFile {
     attempts: Option<u32>,
+    crashes: Option<u32>,
+    stalls: Option<u32>,
     conflicts: Option<u32>,
     repairs: Option<u32>,
+    rounds: Option<u32>,
+    run_attempts: Option<u32>,
     attempt_timeout: Option<String>,
     stall_timeout: Option<String>,
     grace: Option<String>,
@@ -394,7 +403,7 @@ mod tests {
         std::fs::write(home.path().join("config.toml"), "agent = \"mine\"\nmax_parallelism = 3\n[limits]\nattempts = 5\n").unwrap();
         std::fs::write(root.path().join("aura.toml"), "max_parallelism = 2\n[limits]\nstall_timeout = \"90s\"\n").unwrap();
         let config = Config::load(home.path(), Some(root.path())).unwrap();
-        assert_eq!((config.agent.as_str(), config.max_parallelism, config.bounds.limits.attempts_max), ("mine", 2, 5));
+        assert_eq!((config.agent.as_str(), config.max_parallelism, config.bounds.limits.results_max), ("mine", 2, 5));
         assert_eq!(config.bounds.stall_timeout, Duration::from_secs(90));
     }
 }

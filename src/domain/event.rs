@@ -198,6 +198,9 @@ pub struct AttemptEnded {
     pub usage: Usage,
     /// Where the tree was kept when the attempt did not end well and left something.
     pub rescue: Option<String>,
+    /// The tree that an attempt which did not end well left, when it is another than it started with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Oid>,
     /// When a rate-limited run may go on.
     pub resume_at: Option<Timestamp>,
 }
@@ -258,6 +261,12 @@ pub enum Event {
         run: RunId,
         reason: StopReason,
         detail: String,
+    },
+    /// Everything else is done, and the run goes back to what failed or was skipped.
+    RoundStarted {
+        run: RunId,
+        /// 2 for the first time that a run goes back.
+        round: u32,
     },
     RunEnded {
         run: RunId,
@@ -324,6 +333,7 @@ pub enum Event {
         wave: u32,
         report: Box<GateReport>,
     },
+    /// The landing of this task turned the gate red, or did so together with that of others: one event for each.
     CulpritFound {
         commit: Oid,
         task: TaskId,
@@ -436,6 +446,7 @@ impl Event {
             | Event::RunRequested { .. }
             | Event::CancelRequested { .. }
             | Event::RunStopped { .. }
+            | Event::RoundStarted { .. }
             | Event::RunEnded { .. }
             | Event::TipAdopted { .. }
             | Event::LandingsVerified { .. }

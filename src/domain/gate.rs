@@ -2,6 +2,7 @@
 
 use super::{Oid, TaskId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What the gate says about a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,8 +189,8 @@ impl GateReport {
 pub enum Culprit {
     /// Not looked for yet.
     Sought,
-    /// This task's landing is the first at which the gate is red.
-    Task { task: TaskId },
+    /// The landings of these tasks turned the gate red.
+    Tasks { tasks: Vec<TaskId> },
     /// No task is to blame, or nobody could repair it: a person has to look.
     Nobody { why: String },
 }
@@ -202,4 +203,29 @@ pub struct Red {
     pub culprit: Culprit,
     /// Repairs that have landed and left the gate red.
     pub repairs: u32,
+    /// How often each task was found to blame since the gate was last green, or since it last got better.
+    #[serde(default)]
+    pub blamed: BTreeMap<TaskId, u32>,
+    /// Whether tasks were to blame and could not repair it: another round may.
+    #[serde(default)]
+    pub gave_up: bool,
+    /// Tests that failed, where the gate tells.
+    #[serde(default)]
+    pub failing: Option<u32>,
+}
+
+impl Red {
+    /// A gate that has just turned red, and nobody has been looked for.
+    #[must_use]
+    pub fn at(commit: &Oid) -> Red {
+        Red { commit: commit.clone(), culprit: Culprit::Sought, repairs: 0, blamed: BTreeMap::new(), gave_up: false, failing: None }
+    }
+    /// The tasks that are to repair it.
+    #[must_use]
+    pub fn culprits(&self) -> &[TaskId] {
+        match &self.culprit {
+            Culprit::Tasks { tasks } => tasks,
+            Culprit::Sought | Culprit::Nobody { .. } => &[],
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What is held: changes to what decides the gate, until a person accepts them or an attempt takes them back.
 
-use super::{Culprit, Finding, Judgement, Oid, Red, Standing, Story, Work};
+use super::{Finding, Judgement, Oid, Red, Standing, Story, Work};
 
 impl Story {
     /// What the tip is compared with: the base that was brought in last, else the one that the story started from. What the
@@ -51,7 +51,7 @@ impl Story {
 
     pub(super) fn judged(&mut self, judgement: &Judgement, seq: i64) {
         if let Some(repairs) = judgement.take_back {
-            self.gates.red = Some(Red { commit: judgement.commit.clone(), culprit: Culprit::Sought, repairs });
+            self.gates.red = Some(Red { repairs, ..Red::at(&judgement.commit) });
         }
         (self.judgement, self.judged_seq) = (Some(judgement.clone()), seq);
     }

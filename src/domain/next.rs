@@ -1,7 +1,8 @@
 //! What to do now, from the state alone. A fresh run, a tick and a restart after a crash ask the same question.
 
 use super::{
-    Cancel, Culprit, Event, Landable, Mode, Oid, Outcome, Purpose, RunOutcome, Scope, StopReason, Story, Task, TaskId, Work, critical_paths,
+    Attempt, Cancel, Culprit, Event, Landable, Mode, Oid, Outcome, Purpose, RunOutcome, Scope, StopReason, Story, Task, TaskId, Work,
+    critical_paths,
 };
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -10,25 +11,52 @@ use std::collections::BTreeSet;
 /// each time must not go on for ever.
 const INTERRUPTIONS_MAX: u32 = 20;
 
+/// Attempts for each task that a run may start, when nothing else is configured.
+const RUN_ATTEMPTS_PER_TASK: usize = 10;
+
 /// Worktrees that are made ahead at once: more would only wait for the same disk.
 const PREPARING_MAX: usize = 2;
 
-/// Bounds of a run. Counts are per task and per fresh start.
+/// Bounds of a run. Counts are per task, per kind of failure and per fresh start; an attempt that leaves more than any before
+/// it starts them afresh. Why these defaults: `docs/decisions/009-yield.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Unhappy attempts before a task fails.
-    pub attempts_max: u32,
-    /// Conflicts handed back before a task fails.
+    /// Attempts with a wrong result before a task is given up.
+    pub results_max: u32,
+    /// Attempts whose agent died.
+    pub crashes_max: u32,
+    /// Attempts that gave no sign of life or ran out of time.
+    pub stalls_max: u32,
+    /// Attempts to resolve conflicts that left them there.
     pub conflicts_max: u32,
-    /// Repairs of a red gate before a person has to look.
+    /// Repairs of one task that leave the gate red before a person has to look.
     pub repairs_max: u32,
-    /// Rate-limited attempts in a row before they count as unhappy.
+    /// Rate-limited attempts in a row.
     pub rate_limits_max: u32,
+    /// How often a run of the whole story tries what it has: 2 means that it goes back once to what was given up.
+    pub rounds_max: u32,
+    /// Attempts that one run may start; none means ten for each task.
+    pub run_attempts_max: Option<u32>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { attempts_max: 2, conflicts_max: 3, repairs_max: 2, rate_limits_max: 20 }
+        Limits {
+            results_max: 2,
+            crashes_max: 3,
+            stalls_max: 2,
+            conflicts_max: 3,
+            repairs_max: 2,
+            rate_limits_max: 20,
+            rounds_max: 2,
+            run_attempts_max: None,
+        }
+    }
+}
+
+impl Limits {
+    fn run_attempts(&self, story: &Story) -> usize {
+        self.run_attempts_max.map_or(RUN_ATTEMPTS_PER_TASK * story.tasks.len(), |max| max as usize)
     }
 }
 
@@ -106,7 +134,7 @@ pub enum Effect {
 pub fn next(story: &Story, limits: &Limits, now: Timestamp, in_flight: &InFlight) -> Vec<Effect> {
     let Some(run) = &story.run else { return vec![] };
     if let Some(how) = run.cancel.or(run.stop.as_ref().map(|_| Cancel::Graceful)) {
-        return winding_down(story, how, in_flight);
+        return winding_down(story, limits, how, in_flight);
     }
     let facts = settle(story, limits);
     if !facts.is_empty() {
@@ -119,12 +147,12 @@ pub fn next(story: &Story, limits: &Limits, now: Timestamp, in_flight: &InFlight
         effects.push(Effect::Land { permit });
     }
     effects.extend(gate_work(story, in_flight));
-    let held = starts(story, now, in_flight, &mut effects);
+    let held = starts(story, limits, now, in_flight, &mut effects);
     if effects.is_empty() && !in_flight.is_busy() {
         match held {
             Some(until) => effects.push(Effect::Wait { until }),
             None if story.awaits_verification() => effects.push(Effect::Verify { tip: story.tip.commit.clone() }),
-            None => effects.push(Effect::End { outcome: verdict_of_run(story) }),
+            None => effects.push(another_round(story, limits).unwrap_or_else(|| Effect::End { outcome: verdict_of_run(story, limits) })),
         }
     } else if let Some(until) = held {
         effects.push(Effect::Wait { until });
@@ -159,7 +187,7 @@ fn ahead(story: &Story, in_flight: &InFlight) -> Option<Effect> {
 
 /// Nothing new starts; what runs is stopped; accepted work still lands. Not when the environment failed: the branch may
 /// be what cannot be moved, and a run has to end. What is accepted is safe and lands at the next run.
-fn winding_down(story: &Story, how: Cancel, in_flight: &InFlight) -> Vec<Effect> {
+fn winding_down(story: &Story, limits: &Limits, how: Cancel, in_flight: &InFlight) -> Vec<Effect> {
     let mut effects: Vec<Effect> = vec![];
     for task in &story.tasks {
         if let Work::Running { .. } = task.work {
@@ -178,9 +206,29 @@ fn winding_down(story: &Story, how: Cancel, in_flight: &InFlight) -> Vec<Effect>
         effects.push(Effect::Land { permit });
     }
     if effects.is_empty() && !in_flight.is_busy() {
-        effects.push(Effect::End { outcome: verdict_of_run(story) });
+        effects.push(Effect::End { outcome: verdict_of_run(story, limits) });
     }
     effects
+}
+
+/// Going back to what was given up, before the run gives up itself: what it met may have been bad luck, and what has landed
+/// since may help. Not where nobody in the story can mend the gate.
+fn another_round(story: &Story, limits: &Limits) -> Option<Effect> {
+    let run = story.run.as_ref().filter(|run| run.scope == Scope::All && run.round < limits.rounds_max)?;
+    let failed = story.tasks.iter().any(|task| matches!(task.work, Work::Failed { .. }));
+    let worth = story.gates.red.as_ref().map_or(failed, |red| red.gave_up);
+    let allowed = attempts_of(story) < limits.run_attempts(story);
+    (worth && allowed).then(|| Effect::Record(Event::RoundStarted { run: run.id, round: run.round + 1 }))
+}
+
+/// Attempts that the run has started, without those that were interrupted.
+fn attempts_of(story: &Story) -> usize {
+    let Some(run) = &story.run else { return 0 };
+    let counts = |attempt: &&Attempt| {
+        let interrupted = attempt.ended.as_ref().is_some_and(|end| end.outcome == Outcome::Interrupted);
+        attempt.started_at >= run.started_at && !interrupted
+    };
+    story.tasks.iter().flat_map(|task| &task.attempts).filter(counts).count()
 }
 
 /// Tasks that are out of attempts fail; what waits for them is skipped. Also gives up repairs.
@@ -189,7 +237,7 @@ fn settle(story: &Story, limits: &Limits) -> Vec<Effect> {
     for task in &story.tasks {
         let Work::Pending { next } = &task.work else { continue };
         let id = task.id().clone();
-        if let Some(error) = why_spent(task, next, limits) {
+        if let Some(error) = why_spent(task, next, limits).or_else(|| why_unrepaired(story, task, limits)) {
             let event = if task.has_landed() { Event::RepairFailed { task: id, error } } else { Event::TaskFailed { task: id, error } };
             facts.push(Effect::Record(event));
             continue;
@@ -202,21 +250,26 @@ fn settle(story: &Story, limits: &Limits) -> Vec<Effect> {
             facts.push(Effect::Record(Event::TaskSkipped { task: id, because: because.clone() }));
         }
     }
-    if let Some(red) = &story.gates.red
-        && red.culprit == Culprit::Sought
-        && red.repairs >= limits.repairs_max
-    {
-        let why = format!("still red after {} repairs", red.repairs);
-        facts.push(Effect::Record(Event::CulpritUnknown { commit: red.commit.clone(), why }));
-    }
     facts
+}
+
+/// Why a task repairs no more, if it has repaired the gate as often as is allowed and it is still red.
+fn why_unrepaired(story: &Story, task: &Task, limits: &Limits) -> Option<String> {
+    let blamed = story.gates.red.as_ref().and_then(|red| red.blamed.get(task.id())).copied().unwrap_or(0);
+    let spent = task.is_repairing() && blamed > limits.repairs_max;
+    spent.then(|| format!("still red after {} repairs", limits.repairs_max))
 }
 
 /// Why a task gets no further attempt, if its bounds are reached.
 fn why_spent(task: &Task, next: &Purpose, limits: &Limits) -> Option<String> {
-    let no_tries = task.tries >= limits.attempts_max.max(1);
-    let spent = no_tries || task.rate_limits > limits.rate_limits_max || task.interruptions > INTERRUPTIONS_MAX;
-    if !spent && task.conflicts <= limits.conflicts_max {
+    let of = &task.failures;
+    let spent = of.results >= limits.results_max.max(1)
+        || of.crashes >= limits.crashes_max.max(1)
+        || of.stalls >= limits.stalls_max.max(1)
+        || of.conflicts >= limits.conflicts_max.max(1)
+        || of.rate_limits > limits.rate_limits_max
+        || of.interruptions > INTERRUPTIONS_MAX;
+    if !spent {
         return None;
     }
     let last = task.last_attempt().and_then(|attempt| attempt.ended.as_ref()).map(|end| &end.outcome);
@@ -238,15 +291,21 @@ fn gate_work(story: &Story, in_flight: &InFlight) -> Option<Effect> {
     match &story.gates.red {
         Some(red) => match &red.culprit {
             Culprit::Sought => Some(Effect::FindCulprit { good: story.gates.good.clone(), bad: red.commit.clone() }),
-            // The repair has landed: look again, for the highest wave that is settled.
-            Culprit::Task { task } => {
-                let landed = story.task(task).is_some_and(|task| matches!(task.work, Work::Landed { .. }));
-                (landed && story.tip.commit != red.commit).then(tip)
+            // The repairs have landed: look again, for the highest wave that is settled.
+            Culprit::Tasks { tasks } => {
+                let has_landed = |id: &TaskId| story.task(id).is_some_and(|task| matches!(task.work, Work::Landed { .. }));
+                (tasks.iter().all(has_landed) && story.tip.commit != red.commit).then(tip)
             }
-            Culprit::Nobody { .. } => None,
+            // What has landed since may have mended it, and no verdict is given on a tree that is not the story's.
+            Culprit::Nobody { .. } => (story.tip.commit != red.commit && !is_landing(story, in_flight)).then(tip),
         },
         None => gate_is_due(story).then(tip),
     }
+}
+
+/// Whether more lands before an agent is asked for anything.
+fn is_landing(story: &Story, in_flight: &InFlight) -> bool {
+    in_flight.landing || story.landings().next().is_some()
 }
 
 /// A gate is due when a wave of the plan has settled that no gate has covered, or when everything is over and the
@@ -261,7 +320,7 @@ fn gate_is_due(story: &Story) -> bool {
 }
 
 /// Adds the attempts to start, longest critical path first. Returns when a rate limit holds some back.
-fn starts(story: &Story, now: Timestamp, in_flight: &InFlight, effects: &mut Vec<Effect>) -> Option<Timestamp> {
+fn starts(story: &Story, limits: &Limits, now: Timestamp, in_flight: &InFlight, effects: &mut Vec<Effect>) -> Option<Timestamp> {
     let run = story.run.as_ref()?;
     // Attempts that the log says run and nobody attends to: after a restart they come first and need no slot.
     for task in &story.tasks {
@@ -274,9 +333,13 @@ fn starts(story: &Story, now: Timestamp, in_flight: &InFlight, effects: &mut Vec
     let running = story.tasks.iter().filter(has_agent).count();
     let starting =
         in_flight.attempts.iter().filter(|id| story.task(id).is_some_and(|task| matches!(task.work, Work::Pending { .. }))).count();
-    let free = (parallelism as usize).saturating_sub(running + starting);
+    let left = limits.run_attempts(story).saturating_sub(attempts_of(story) + starting);
+    let free = (parallelism as usize).saturating_sub(running + starting).min(left);
     let ready: BTreeSet<&TaskId> =
         story.tasks.iter().filter(|task| may_start(story, task) && !in_flight.attempts.contains(task.id())).map(Task::id).collect();
+    if left == 0 {
+        return None;
+    }
     // One whose worktree is just being made keeps its place, and starts when that is done.
     if ready.is_empty() {
         return None;
@@ -292,10 +355,31 @@ fn starts(story: &Story, now: Timestamp, in_flight: &InFlight, effects: &mut Vec
     let mut line: Vec<&Task> =
         story.tasks.iter().filter(|task| ready.contains(task.id()) || is_about_to_be_ready(story, task, in_flight)).collect();
     line.sort_by_key(|task| (!task.is_repairing(), std::cmp::Reverse(paths.get(task.id()).copied().unwrap_or(0)), task.planned.wave));
+    let line = one_resolver_for_each_file(story, line, in_flight);
     let can_go = |task: &&Task| ready.contains(task.id()) && !in_flight.preparing.contains(task.id());
     let first = line.into_iter().take(free).filter(can_go);
     effects.extend(first.map(|task| Effect::Attempt { task: task.id().clone() }));
     None
+}
+
+/// Leaves out who would resolve a conflict in a file in which another one is being resolved: whoever lands second would have
+/// resolved it for nothing.
+fn one_resolver_for_each_file<'a>(story: &'a Story, line: Vec<&'a Task>, in_flight: &InFlight) -> Vec<&'a Task> {
+    let at_work = |task: &&Task| {
+        let started = matches!(task.work, Work::Running { .. } | Work::Accepted { .. });
+        started || in_flight.attempts.contains(task.id())
+    };
+    let mut taken: BTreeSet<&str> = story.tasks.iter().filter(at_work).filter_map(Task::conflict).flatten().map(String::as_str).collect();
+    let mut kept = vec![];
+    for task in line {
+        let paths = task.conflict().unwrap_or_default();
+        if paths.iter().any(|path| taken.contains(path.as_str())) {
+            continue;
+        }
+        taken.extend(paths.iter().map(String::as_str));
+        kept.push(task);
+    }
+    kept
 }
 
 /// Whether verdicts and landings that are under way are all that a task waits for. In waves mode the gate comes in between.
@@ -334,7 +418,7 @@ fn barrier_open(story: &Story, task: &Task) -> bool {
 }
 
 /// What the run adds up to when there is nothing left to do.
-fn verdict_of_run(story: &Story) -> RunOutcome {
+fn verdict_of_run(story: &Story, limits: &Limits) -> RunOutcome {
     let Some(run) = &story.run else { return RunOutcome::Finished };
     if let Some((reason, detail)) = &run.stop {
         return RunOutcome::Stopped { reason: *reason, detail: detail.clone() };
@@ -349,7 +433,7 @@ fn verdict_of_run(story: &Story) -> RunOutcome {
     if let Some(red) = &story.gates.red {
         let why = match &red.culprit {
             Culprit::Nobody { why } => why.clone(),
-            Culprit::Sought | Culprit::Task { .. } => "not repaired".into(),
+            Culprit::Sought | Culprit::Tasks { .. } => "not repaired".into(),
         };
         return RunOutcome::Failed { reason: format!("the gate is red at {}: {why}", red.commit.short()) };
     }
@@ -360,6 +444,9 @@ fn verdict_of_run(story: &Story) -> RunOutcome {
     }
     if let Some(missing) = story.missing_work().first() {
         return RunOutcome::Failed { reason: missing.sentence() };
+    }
+    if attempts_of(story) >= limits.run_attempts(story) && unfinished(story, run.scope, run.wave).is_some() {
+        return RunOutcome::Failed { reason: format!("the run has started {} attempts, as many as it may", attempts_of(story)) };
     }
     match unfinished(story, run.scope, run.wave) {
         Some(_) if held > 0 && story.all_landed() && story.tip_allows() => {

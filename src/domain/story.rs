@@ -42,6 +42,9 @@ pub struct Run {
     pub mode: Mode,
     /// The wave that a run of scope `wave` is to finish.
     pub wave: u32,
+    /// 1 until the run goes back to what failed.
+    #[serde(default = "first_round")]
+    pub round: u32,
     pub max_parallelism: u32,
     pub cancel: Option<Cancel>,
     /// Set when the run must not start anything more.
@@ -49,6 +52,10 @@ pub struct Run {
     pub started_at: Timestamp,
     /// Position of the request in the log, where a reader of this run starts.
     pub since: i64,
+}
+
+fn first_round() -> u32 {
+    1
 }
 
 /// The last run that ended.
@@ -67,6 +74,9 @@ pub struct LastRun {
 pub struct Throttle {
     pub until: Timestamp,
     pub parallelism: u32,
+    /// How often in a row an agent met the limit when it was thought to be over.
+    #[serde(default)]
+    pub hits: u32,
 }
 
 /// What gates have said so far.
@@ -267,7 +277,7 @@ impl Story {
                 let depends = task.planned.depends_on.contains(because);
                 (!dead || !depends).then(|| format!("a task that can do without `{because}`"))
             }
-            Event::CulpritFound { commit, .. } if !self.is_sought(commit) => Some("a story that seeks no culprit there".into()),
+            Event::CulpritFound { commit, task } if !self.can_be_blamed(commit, task) => Some("a story that seeks no culprit there".into()),
             Event::TaskRetried { .. } if self.is_closed() => Some("a story that is completed".into()),
             _ => None,
         }
@@ -276,6 +286,14 @@ impl Story {
     /// Whether the gate is red at `commit` and nobody has been found to blame.
     fn is_sought(&self, commit: &Oid) -> bool {
         self.gates.red.as_ref().is_some_and(|red| red.commit == *commit && red.culprit == Culprit::Sought)
+    }
+
+    /// Whether `task` can be found to blame for what is red at `commit`: alone, or beside others.
+    fn can_be_blamed(&self, commit: &Oid, task: &TaskId) -> bool {
+        self.gates.red.as_ref().is_some_and(|red| {
+            let open = !matches!(red.culprit, Culprit::Nobody { .. });
+            red.commit == *commit && open && !red.culprits().contains(task)
+        })
     }
 
     /// Whether the merge ceremony is past the point of going back to work.
@@ -293,10 +311,17 @@ impl Story {
             self.after_attempt(&e.outcome, e.resume_at, at);
         }
         if let (Event::CulpritFound { .. }, Some(red)) = (event, &mut self.gates.red) {
-            red.culprit = Culprit::Task { task: id.clone() };
+            *red.blamed.entry(id.clone()).or_default() += 1;
+            red.culprit = Culprit::Tasks { tasks: [red.culprits(), std::slice::from_ref(id)].concat() };
         }
         if let (Event::RepairFailed { error, .. }, Some(red)) = (event, &mut self.gates.red) {
-            red.culprit = Culprit::Nobody { why: format!("`{id}` could not repair it: {error}") };
+            let others: Vec<TaskId> = red.culprits().iter().filter(|other| *other != id).cloned().collect();
+            red.gave_up = true;
+            red.culprit = if others.is_empty() {
+                Culprit::Nobody { why: format!("`{id}` could not repair it: {error}") }
+            } else {
+                Culprit::Tasks { tasks: others }
+            };
         }
     }
 
@@ -309,10 +334,13 @@ impl Story {
         // only time ends: that one agent came through does not make the limit of another untrue.
         let limit = run.max_parallelism;
         if let Outcome::RateLimited { .. } = outcome {
-            let (until, now) = self.throttle.as_ref().map_or((at, limit), |throttle| (throttle.until, throttle.parallelism));
-            self.throttle = Some(Throttle { until: resume_at.unwrap_or(at).max(until), parallelism: (now / 2).max(1) });
+            let before = self.throttle.take().unwrap_or(Throttle { until: at, parallelism: limit, hits: 0 });
+            let hits = before.hits + u32::from(before.until <= at);
+            let until = resume_at.unwrap_or(at).max(before.until);
+            self.throttle = Some(Throttle { until, parallelism: (before.parallelism / 2).max(1), hits });
         } else if let (Outcome::Done, Some(throttle)) = (outcome, &mut self.throttle) {
             throttle.parallelism = (throttle.parallelism + 1).min(limit);
+            throttle.hits = 0;
         }
     }
 
@@ -341,7 +369,18 @@ impl Story {
                 }
                 let (id, scope, mode, wave) = (*run, *scope, *mode, 0);
                 let max_parallelism = max_parallelism.unwrap_or(self.max_parallelism).max(1);
-                self.start_run(Run { id, scope, mode, wave, max_parallelism, cancel: None, stop: None, started_at: at, since: seq });
+                self.start_run(Run {
+                    id,
+                    scope,
+                    mode,
+                    wave,
+                    round: 1,
+                    max_parallelism,
+                    cancel: None,
+                    stop: None,
+                    started_at: at,
+                    since: seq,
+                });
             }
             Event::CancelRequested { run, how } if self.run.as_ref().is_some_and(|active| active.id == *run) => {
                 if let Some(active) = &mut self.run {
@@ -355,6 +394,14 @@ impl Story {
                 {
                     active.stop = Some((*reason, detail.clone()));
                 }
+            }
+            Event::RoundStarted { run, round }
+                if self.run.as_ref().is_some_and(|active| active.id == *run && *round == active.round + 1) =>
+            {
+                for task in &mut self.tasks {
+                    *task = task.clone().apply(event, at)?;
+                }
+                self.start_round(*round);
             }
             Event::TipAdopted { onto, commit, tree } if *onto == self.tip.commit && !self.is_closed() => {
                 self.tip = Tip { commit: commit.clone(), tree: tree.clone() };
@@ -461,14 +508,31 @@ impl Story {
     }
 
     fn start_run(&mut self, run: Run) {
-        let open = self.tasks.iter().filter(|task| !task.is_over()).map(|task| task.planned.wave).min();
+        let open = self.reopen_waves();
         self.run = Some(Run { wave: open.unwrap_or(self.wave_count()), ..run });
-        // What is retried has to be gated again, also in a wave whose gate allowed what had landed by then.
-        self.gates.wave = open.map_or(self.gates.wave, |open| self.gates.wave.min(open.saturating_sub(1)));
         // A red verdict is looked at again: what was outside the tree may have been mended. A green one stays true.
         self.gates.verdicts.retain(|_, verdict| verdict.allows());
         (self.gates.red, self.gates.running, self.verified) = (None, None, None);
         self.completion = Completion::Open;
+    }
+
+    /// What is tried again has to be gated again, also in a wave whose gate allowed what had landed by then.
+    fn reopen_waves(&mut self) -> Option<u32> {
+        let open = self.tasks.iter().filter(|task| !task.is_over()).map(|task| task.planned.wave).min();
+        self.gates.wave = open.map_or(self.gates.wave, |open| self.gates.wave.min(open.saturating_sub(1)));
+        open
+    }
+
+    /// Everything is tried once more that was given up, a repair of the gate included.
+    fn start_round(&mut self, round: u32) {
+        self.reopen_waves();
+        if let Some(run) = &mut self.run {
+            run.round = round;
+        }
+        if let Some(red) = self.gates.red.as_mut().filter(|red| red.gave_up) {
+            (red.culprit, red.gave_up) = (Culprit::Sought, false);
+            red.blamed.clear();
+        }
     }
 
     fn gate_finished(&mut self, wave: u32, report: &GateReport) {
@@ -490,8 +554,15 @@ impl Story {
             gates.good = Some(report.commit.clone());
             gates.red = None;
         } else {
-            let repairs = gates.red.as_ref().map_or(0, |red| red.repairs + 1);
-            gates.red = Some(Red { commit: report.commit.clone(), culprit: Culprit::Sought, repairs });
+            let failing = report.tests().1;
+            let before = gates.red.take();
+            let repairs = before.as_ref().map_or(0, |red| red.repairs + 1);
+            // Fewer failing tests than ever are progress, and what was counted is forgiven.
+            let fewest = before.as_ref().and_then(|red| red.failing);
+            let better = fewest.zip(failing).is_some_and(|(fewest, failing)| failing < fewest);
+            let blamed = before.filter(|_| !better).map(|red| red.blamed).unwrap_or_default();
+            let failing = fewest.map_or(failing, |fewest| Some(failing.map_or(fewest, |failing| failing.min(fewest))));
+            gates.red = Some(Red { repairs, blamed, failing, ..Red::at(&report.commit) });
         }
     }
 }

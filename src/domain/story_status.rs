@@ -151,10 +151,16 @@ impl Story {
         }
     }
 
-    /// The permit of the task that is to be landed next.
+    /// The permit of the task that is to be landed next. What changes the files of a conflict that is being resolved waits:
+    /// the resolver works against a tip that holds still for it.
     #[must_use]
     pub fn next_landing(&self) -> Option<Landable> {
-        self.landing_queue.iter().find_map(|id| self.task(id)?.landable())
+        let waits = |task: &Task| self.tasks.iter().any(|other| other.id() != task.id() && other.is_resolving_beside(task));
+        self.landings().find(|permit| self.task(permit.task()).is_some_and(|task| !waits(task)))
+    }
+    /// The permits of all accepted tasks, in the order of their acceptance.
+    pub fn landings(&self) -> impl Iterator<Item = Landable> {
+        self.landing_queue.iter().filter_map(|id| self.task(id)?.landable())
     }
     /// The first dependency of `task` that has not landed.
     #[must_use]

@@ -4,6 +4,9 @@ use super::{AttemptEnded, AttemptPrepared, AttemptStarted, ChangedFile, Event, O
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// Most changed files that an acceptance names: with as many, there may be more.
+pub const CHANGED_FILES_MAX: usize = 200;
+
 /// Why an attempt is made: decides its session and its prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "purpose", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -82,6 +85,9 @@ pub struct AttemptEnd {
     pub summary: String,
     pub usage: Usage,
     pub rescue: Option<String>,
+    /// See [`AttemptEnded::left`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Oid>,
 }
 
 /// One landing, for the record.
@@ -138,6 +144,24 @@ pub enum Work {
     },
 }
 
+/// Attempts that did not end well, each kind counted apart: an agent that crashes says nothing about one that is wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Failures {
+    /// The agent died, or reported an error of its own or of its model.
+    pub crashes: u32,
+    /// It gave no sign of life, or its time was up.
+    pub stalls: u32,
+    /// It was not done, had changed nothing, or left what cannot be accepted.
+    pub results: u32,
+    /// It was to resolve a conflict, and the conflict is still there.
+    pub conflicts: u32,
+    /// Rate-limited attempts in a row.
+    pub rate_limits: u32,
+    /// Interrupted attempts in a row.
+    pub interruptions: u32,
+}
+
 /// One node of the plan and all that happened to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -146,15 +170,9 @@ pub struct Task {
     pub work: Work,
     pub attempts: Vec<Attempt>,
     pub landings: Vec<Landing>,
-    /// Unhappy attempts since the last fresh start (a run, a retry, a landing).
-    pub tries: u32,
-    /// Conflicts handed back since the last landing.
-    pub conflicts: u32,
-    /// Rate-limited attempts in a row.
-    pub rate_limits: u32,
-    /// Interrupted attempts in a row.
+    /// What went wrong since the last fresh start (a run, a round, a retry, a landing).
     #[serde(default)]
-    pub interruptions: u32,
+    pub failures: Failures,
     /// Files changed by the last accepted attempt, and those outside its claim.
     pub files: Vec<ChangedFile>,
     pub outside_claim: Vec<String>,
@@ -209,10 +227,7 @@ impl Task {
             work: Work::Pending { next: Purpose::Work },
             attempts: vec![],
             landings: vec![],
-            tries: 0,
-            conflicts: 0,
-            rate_limits: 0,
-            interruptions: 0,
+            failures: Failures::default(),
             files: vec![],
             outside_claim: vec![],
             activity: String::new(),
@@ -239,6 +254,25 @@ impl Task {
     #[must_use]
     pub fn is_repairing(&self) -> bool {
         self.has_landed() && !self.is_over()
+    }
+    /// The files of the conflict that it is asked to resolve, or is resolving.
+    #[must_use]
+    pub fn conflict(&self) -> Option<&[String]> {
+        let purpose = match &self.work {
+            Work::Pending { next } => next,
+            Work::Running { .. } | Work::Accepted { .. } => &self.last_attempt()?.purpose,
+            Work::Landed { .. } | Work::Failed { .. } | Work::Skipped { .. } => return None,
+        };
+        match purpose {
+            Purpose::Resolve { paths, .. } => Some(paths),
+            Purpose::Work | Purpose::Retry { .. } | Purpose::Resume { .. } | Purpose::NoChange | Purpose::Repair { .. } => None,
+        }
+    }
+    /// Whether an agent resolves a conflict for this task in files that the accepted work of `other` changes.
+    pub(super) fn is_resolving_beside(&self, other: &Task) -> bool {
+        let Some(paths) = self.conflict().filter(|_| matches!(self.work, Work::Running { .. })) else { return false };
+        let changes = |path: &String| other.files.iter().any(|file| file.path == *path);
+        other.files.len() >= CHANGED_FILES_MAX || paths.iter().any(changes)
     }
     /// The permit to land, if the task has been accepted.
     #[must_use]
@@ -299,7 +333,7 @@ impl Task {
             }
             (Work::Running { attempt }, Event::AttemptEnded(e)) if attempt == e.attempt && !self.attempt_is_closed() => {
                 self.close(e, at);
-                (self.rate_limits, self.interruptions) = (0, 0);
+                (self.failures.rate_limits, self.failures.interruptions) = (0, 0);
                 Work::Running { attempt }
             }
             (Work::Running { attempt }, Event::TaskAccepted(e)) if attempt == e.attempt && self.attempt_is_closed() => {
@@ -309,7 +343,9 @@ impl Task {
                 Work::Accepted { attempt, head: e.head.clone() }
             }
             (Work::Accepted { attempt, .. }, Event::LandingConflicted { attempt: of, tip, paths, .. }) if attempt == *of => {
-                self.conflicts += 1;
+                // A conflict is nobody's fault. It counts when what was to resolve it conflicts with the same tip again.
+                let same = matches!(self.last_attempt().map(|attempt| &attempt.purpose), Some(Purpose::Resolve { tip: before, .. }) if before == tip);
+                self.failures.conflicts += u32::from(same);
                 Work::Pending { next: Purpose::Resolve { tip: tip.clone(), paths: paths.clone() } }
             }
             (Work::Accepted { attempt, head }, Event::TaskLanded { attempt: of, head: landed, onto, commit, .. })
@@ -334,7 +370,11 @@ impl Task {
                 state
             }
             (Work::Pending { .. } | Work::Accepted { .. }, Event::RepairFailed { .. }) if self.has_landed() => self.back_to_landed(),
-            (Work::Failed { .. } | Work::Skipped { .. }, Event::TaskRetried { .. } | Event::RunRequested { .. }) => self.fresh(),
+            (
+                Work::Failed { .. } | Work::Skipped { .. },
+                Event::TaskRetried { .. } | Event::RunRequested { .. } | Event::RoundStarted { .. },
+            ) => self.fresh(),
+            (state, Event::RoundStarted { .. }) => state,
             (Work::Pending { next: Purpose::Repair { .. } }, Event::RunRequested { .. }) => self.back_to_landed(),
             (state, Event::RunRequested { .. }) => {
                 self.forget_counts();
@@ -361,13 +401,13 @@ impl Task {
 
     /// A fresh start: what was counted so far is forgiven.
     fn forget_counts(&mut self) {
-        (self.tries, self.conflicts, self.rate_limits, self.interruptions) = (0, 0, 0, 0);
+        self.failures = Failures::default();
     }
 
     fn close(&mut self, e: &AttemptEnded, at: Timestamp) {
         if let Some(attempt) = self.attempts.last_mut() {
-            let (outcome, summary, usage, rescue) = (e.outcome.clone(), e.summary.clone(), e.usage.clone(), e.rescue.clone());
-            attempt.ended = Some(AttemptEnd { at, outcome, summary, usage, rescue });
+            let (outcome, summary, usage) = (e.outcome.clone(), e.summary.clone(), e.usage.clone());
+            attempt.ended = Some(AttemptEnd { at, outcome, summary, usage, rescue: e.rescue.clone(), left: e.left.clone() });
         }
         self.activity.clear();
     }
@@ -378,35 +418,60 @@ impl Task {
         let purpose = self.attempts.last().map_or(Purpose::Work, |attempt| attempt.purpose.clone());
         let open_request = matches!(purpose, Purpose::Resolve { .. } | Purpose::Repair { .. });
         self.close(e, at);
+        if self.has_progressed() {
+            let Failures { rate_limits, interruptions, .. } = self.failures;
+            self.failures = Failures { rate_limits, interruptions, ..Failures::default() };
+        }
         let resume = || Purpose::Resume { why: e.outcome.sentence() };
+        let failures = &mut self.failures;
         let next = match &e.outcome {
             Outcome::Done => unreachable!("a done attempt is not unhappy"),
             Outcome::Interrupted => {
-                self.interruptions += 1;
+                failures.interruptions += 1;
                 resume()
             }
             Outcome::NeedsLogin { .. } | Outcome::Quota { .. } | Outcome::Policy { .. } => resume(),
             // The agent never ran, so there is nothing to resume: the same is asked for again.
             Outcome::Unavailable { .. } => purpose.clone(),
             Outcome::RateLimited { .. } => {
-                self.rate_limits += 1;
+                failures.rate_limits += 1;
                 resume()
             }
-            Outcome::Crashed { .. } | Outcome::Stalled | Outcome::TimedOut | Outcome::Incomplete { .. } => {
-                self.tries += 1;
+            // What it has done so far is there, whatever its model said in the end.
+            Outcome::Crashed { .. } | Outcome::Failed { .. } => {
+                failures.crashes += 1;
+                resume()
+            }
+            Outcome::Stalled | Outcome::TimedOut => {
+                failures.stalls += 1;
+                resume()
+            }
+            Outcome::Incomplete { .. } => {
+                failures.results += 1;
                 resume()
             }
             Outcome::NoChange => {
                 // An agent that goes on after an interruption may have nothing left to do: to ask it costs no try.
-                self.tries += u32::from(!matches!(purpose, Purpose::Resume { .. }));
+                failures.results += u32::from(!matches!(purpose, Purpose::Resume { .. }));
                 Purpose::NoChange
             }
-            Outcome::Failed { .. } | Outcome::Refused { .. } | Outcome::Unresolved { .. } => {
-                self.tries += 1;
+            Outcome::Refused { .. } => {
+                failures.results += 1;
+                Purpose::Retry { error: e.outcome.sentence() }
+            }
+            Outcome::Unresolved { .. } => {
+                failures.conflicts += 1;
                 Purpose::Retry { error: e.outcome.sentence() }
             }
         };
         Work::Pending { next: if open_request { purpose } else { next } }
+    }
+
+    /// Whether the last attempt, though it did not end well, left a tree that no attempt had left before.
+    fn has_progressed(&self) -> bool {
+        let left = |attempt: &Attempt| attempt.ended.as_ref().and_then(|end| end.left.clone());
+        let Some((last, before)) = self.attempts.split_last() else { return false };
+        left(last).is_some_and(|tree| before.iter().all(|attempt| left(attempt).as_ref() != Some(&tree)))
     }
 
     fn back_to_landed(&mut self) -> Work {

@@ -215,6 +215,7 @@ impl Live {
             "culpritUnknown" => format!("{} {}", mark(Colour::Red, "✗"), text(value, "why")),
             "repairFailed" => format!("{} {task} could not repair the gate: {}", mark(Colour::Red, "✗"), text(value, "error")),
             "runStopped" => format!("{} stopping: {}", mark(Colour::Red, "✗"), text(value, "detail")),
+            "roundStarted" => format!("{} everything else is done: back to what failed", mark(Colour::Blue, "↺")),
             "runEnded" => ended(value),
             "tipAdopted" => format!("took in your commit {} on the story branch", short(&value["commit"])),
             "squashed" => format!("squashed to {}", short(&value["commit"])),

@@ -281,7 +281,9 @@ fn status(value: &Value) -> String {
     text += &tasks(items(value, "tasks"));
     text += &format!("\n{}\n", s(value, "summary"));
     if let Some(red) = value["red"].as_object() {
-        let who = red["culprit"].as_str().map(|task| format!("turned red by {task}")).or(red["why"].as_str().map(str::to_owned));
+        let culprits: Vec<&str> = items(&value["red"], "culprits").iter().filter_map(Value::as_str).collect();
+        let named = (!culprits.is_empty()).then(|| format!("turned red by {}", culprits.join(", ")));
+        let who = named.or(red["why"].as_str().map(str::to_owned));
         text += &format!("red gate: {}\n", who.unwrap_or_else(|| "the culprit is being looked for".into()));
     }
     text += &gate(&value["gateResult"]);

@@ -140,6 +140,7 @@ fn ended(task: &TaskId, attempt: u32, outcome: Outcome) -> Event {
         summary: String::new(),
         usage: Usage::default(),
         rescue: None,
+        left: None,
         resume_at: None,
     }))
 }
@@ -147,9 +148,17 @@ fn ended(task: &TaskId, attempt: u32, outcome: Outcome) -> Event {
 fn session_of(task: &Task, purpose: &Purpose, agent: &dyn Agent) -> SessionId {
     let last = task.last_attempt().filter(|attempt| purpose.keeps_session() && attempt.agent == agent.name());
     match last {
-        Some(attempt) if agent.resumes() => attempt.session,
+        Some(attempt) if agent.resumes() && !is_worn_out(task, attempt.session) => attempt.session,
         Some(_) | None => SessionId(Uuid::new_v4()),
     }
+}
+
+/// Whether a session has met an error of its agent or model twice in a row, for example because it has become too long.
+fn is_worn_out(task: &Task, session: SessionId) -> bool {
+    let of_session = |attempt: &&Attempt| attempt.session == session;
+    let failed = |attempt: &Attempt| attempt.ended.as_ref().is_some_and(|end| matches!(end.outcome, Outcome::Failed { .. }));
+    let last: Vec<bool> = task.attempts.iter().rev().take(2).filter(of_session).map(failed).collect();
+    last == [true, true]
 }
 
 struct Launching<'a> {

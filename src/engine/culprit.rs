@@ -1,31 +1,42 @@
-//! Who turned the gate red: a binary search over the landings since the last commit that the gate allowed.
+//! Who turned the gate red: binary searches over the landings since the last commit that the gate allowed. What stands
+//! behind a task that has repaired already, or behind another fault, is looked at without it, by putting the landings
+//! together in another order.
 
 use super::blocking;
 use super::drive::Context;
 use super::gating::gate_at;
 use crate::domain::{Event, Oid, Story, Task, TaskId};
 use crate::error::Result;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Finds the first landing at which the gate is red, and writes down whose it is.
 pub(super) async fn find(context: Arc<Context>, good: Option<Oid>, bad: Oid) -> Result<()> {
     blocking(move || {
-        let event = match search(&context, good.as_ref(), &bad)? {
-            Found::Task(task) => Event::CulpritFound { commit: bad, task },
-            Found::Nobody(why) => Event::CulpritUnknown { commit: bad, why },
+        let events: Vec<Event> = match search(&context, good.as_ref(), &bad)? {
+            Found::Tasks(tasks) => tasks.into_iter().map(|task| Event::CulpritFound { commit: bad.clone(), task }).collect(),
+            Found::Nobody(why) => vec![Event::CulpritUnknown { commit: bad, why }],
             Found::Stopped => return Ok(()),
         };
-        context.append(&[event])?;
+        context.append(&events)?;
         Ok(())
     })
     .await
 }
 
 enum Found {
-    Task(TaskId),
+    /// At least one.
+    Tasks(Vec<TaskId>),
     Nobody(String),
     /// The run was stopped while the search was on.
     Stopped,
+}
+
+/// What a landing is part of, for the search: a task's, or none when somebody else put the commit there.
+struct Step<'a> {
+    commit: &'a Oid,
+    onto: Oid,
+    task: Option<&'a Task>,
 }
 
 fn search(context: &Context, good: Option<&Oid>, bad: &Oid) -> Result<Found> {
@@ -49,58 +60,190 @@ fn search(context: &Context, good: Option<&Oid>, bad: &Oid) -> Result<Found> {
             base.short()
         )));
     }
-    // Invariant: everything before `low` is allowed, `high` is red.
-    let (mut low, mut high) = (0, landings.len().saturating_sub(1));
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match allows(context, &landings[middle])? {
-            Some(true) => low = middle + 1,
-            Some(false) => high = middle,
-            None => return Ok(Found::Stopped),
+    let mut steps = vec![];
+    for (at, commit) in landings.iter().enumerate() {
+        let onto = if at == 0 { from.clone() } else { landings[at - 1].clone() };
+        let task = story.tasks.iter().find(|task| task.landings.iter().any(|landing| landing.commit == *commit));
+        steps.push(Step { commit, onto, task });
+    }
+    let line = Line { context, story: &story, from, bad };
+    line.search(&steps)
+}
+
+/// The search along the first parents of the story branch, from a commit that the gate allows to one that it does not.
+struct Line<'a> {
+    context: &'a Context,
+    story: &'a Story,
+    from: &'a Oid,
+    bad: &'a Oid,
+}
+
+/// Where a search among steps ended.
+enum Ended<'a> {
+    /// The first step at which it is red.
+    At(usize, Option<&'a Task>),
+    /// All of them together are green.
+    Green,
+    /// Steps cannot be put together in this order.
+    Inseparable,
+    Stopped,
+}
+
+impl<'a> Line<'a> {
+    /// Who repaired what it broke stands first in line for ever, so the search begins behind it: the landings of whoever
+    /// landed twice come first, repairs included, then those of the others.
+    fn search(&self, steps: &[Step<'a>]) -> Result<Found> {
+        let landed_twice = |task: &Task| steps.iter().filter(|step| step.task.is_some_and(|of| of.id() == task.id())).count() > 1;
+        let (settled, rest): (Vec<&Step<'a>>, Vec<&Step<'a>>) = steps.iter().partition(|step| step.task.is_some_and(landed_twice));
+        if settled.is_empty() {
+            return self.among(&[], &rest.iter().copied().collect::<Vec<_>>());
+        }
+        match self.first_red(&[], &settled)? {
+            Ended::Green => match self.among(&settled, &rest)? {
+                Found::Nobody(_) => self.in_order(steps),
+                found => Ok(found),
+            },
+            // The repair itself is not enough.
+            Ended::At(_, Some(task)) => Ok(Found::Tasks(vec![task.id().clone()])),
+            Ended::Stopped => Ok(Found::Stopped),
+            Ended::At(_, None) | Ended::Inseparable => self.in_order(steps),
         }
     }
-    let Some(first_red) = landings.get(high) else {
-        return Ok(Found::Nobody("nothing has landed since the gate was last green, so something outside the repository changed".into()));
-    };
-    let story = context.story()?;
-    let task = story.tasks.iter().find(|task| task.landings.iter().any(|landing| landing.commit == *first_red));
-    // A task that has repaired what it broke still stands first in line: whoever else broke something is behind it.
-    if let Some(repaired) = task.filter(|task| repaired_in(task, &landings))
-        && let Some(found) = without_one(context, &story, bad, &landings, repaired.id())?
+
+    /// The set of tasks to blame among `rest`, on top of `before`, which is green: the first at which it turns red, then,
+    /// without that one and all that build on it, the next.
+    fn among(&self, before: &[&Step<'a>], rest: &[&Step<'a>]) -> Result<Found> {
+        let mut left: Vec<&Step<'a>> = rest.to_vec();
+        let mut blamed: Vec<TaskId> = vec![];
+        loop {
+            match self.first_red(before, &left)? {
+                Ended::At(_, Some(task)) => {
+                    blamed.push(task.id().clone());
+                    let builds_on = self.builds_on(task.id());
+                    left.retain(|step| step.task.is_none_or(|of| !builds_on.contains(of.id())));
+                }
+                Ended::At(at, None) if blamed.is_empty() => {
+                    let commit = left[at].commit.short();
+                    return Ok(Found::Nobody(format!("commit {commit} on the story branch turned it red, and it is no task's landing")));
+                }
+                Ended::Stopped => return Ok(Found::Stopped),
+                Ended::Green if blamed.is_empty() => {
+                    let why = "nothing has landed since the gate was last green, so something outside the repository changed";
+                    return Ok(Found::Nobody(why.into()));
+                }
+                Ended::Inseparable if blamed.is_empty() => return Ok(Found::Nobody("the landings cannot be told apart".into())),
+                Ended::At(_, None) | Ended::Green | Ended::Inseparable => return Ok(Found::Tasks(blamed)),
+            }
+        }
+    }
+
+    /// As the branch has it; and when that names a task that has repaired already, whoever is behind it.
+    fn in_order(&self, steps: &[Step<'a>]) -> Result<Found> {
+        let all: Vec<&Step<'a>> = steps.iter().collect();
+        let first = match self.first_red(&[], &all)? {
+            Ended::At(_, Some(task)) => task,
+            Ended::Stopped => return Ok(Found::Stopped),
+            Ended::At(..) | Ended::Green | Ended::Inseparable => return self.among(&[], &all),
+        };
+        for step in steps.iter().rev() {
+            let Some(task) = step.task.filter(|task| task.id() != first.id()) else { continue };
+            let Some(tree) = self.context.repo.without(self.bad, step.commit, &step.onto)? else { continue };
+            match self.allows(&tree, self.bad)? {
+                Some(true) => return Ok(Found::Tasks(vec![task.id().clone()])),
+                Some(false) => {}
+                None => return Ok(Found::Stopped),
+            }
+        }
+        Ok(Found::Tasks(vec![first.id().clone()]))
+    }
+
+    /// Binary search. Invariant: what stands before `low` is allowed, all up to `high` is red.
+    fn first_red(&self, before: &[&Step<'a>], steps: &[&Step<'a>]) -> Result<Ended<'a>> {
+        let red_with = |count: usize| -> Result<Option<Option<bool>>> {
+            let Some(tree) = self.put_together(before.iter().chain(&steps[..count]).copied())? else { return Ok(None) };
+            Ok(Some(self.allows(&tree, self.bad)?.map(|allows| !allows)))
+        };
+        if steps.is_empty() {
+            return Ok(Ended::Green);
+        }
+        match red_with(steps.len())? {
+            None => return Ok(Ended::Inseparable),
+            Some(None) => return Ok(Ended::Stopped),
+            Some(Some(false)) => return Ok(Ended::Green),
+            Some(Some(true)) => {}
+        }
+        let (mut low, mut high) = (0, steps.len() - 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match red_with(middle + 1)? {
+                None => return Ok(Ended::Inseparable),
+                Some(None) => return Ok(Ended::Stopped),
+                Some(Some(true)) => high = middle,
+                Some(Some(false)) => low = middle + 1,
+            }
+        }
+        Ok(Ended::At(high, steps[high].task))
+    }
+
+    /// The tree of these steps in this order, on the commit that the search begins with; none where they do not merge.
+    fn put_together<'s>(&self, steps: impl Iterator<Item = &'s Step<'a>>) -> Result<Option<Oid>>
+    where
+        'a: 's,
     {
-        return Ok(found);
+        let repo = &self.context.repo;
+        let (mut at, mut in_order) = (self.from.clone(), true);
+        for step in steps {
+            // As long as they stand as they landed, there is nothing to merge.
+            in_order &= step.onto == at;
+            if in_order {
+                at = step.commit.clone();
+                continue;
+            }
+            let merge = repo.merge_trees(&step.onto, &at, step.commit)?;
+            if !merge.conflicts.is_empty() {
+                return Ok(None);
+            }
+            at = repo.commit_tree(&merge.tree, &[&at], "Look at the story in another order\n", self.story.updated_at)?;
+        }
+        repo.tree_of(&at).map(Some).map_err(Into::into)
     }
-    Ok(match task {
-        Some(task) => Found::Task(task.id().clone()),
-        None => Found::Nobody(format!("commit {} on the story branch turned it red, and it is no task's landing", first_red.short())),
-    })
-}
 
-/// Whether a task landed twice among these: its work, and a repair of it.
-fn repaired_in(task: &Task, landings: &[Oid]) -> bool {
-    task.landings.iter().filter(|landing| landings.contains(&landing.commit)).count() > 1
-}
-
-/// Takes the other tasks' landings out of the red commit, one by one: the one without which it is green is to blame. A
-/// task that others build on cannot be taken out without turning something else red, so nobody is blamed by mistake.
-fn without_one(context: &Context, story: &Story, bad: &Oid, landings: &[Oid], except: &TaskId) -> Result<Option<Found>> {
-    for task in story.tasks.iter().filter(|task| task.id() != except) {
-        let Some(landing) = task.landings.iter().find(|landing| landings.contains(&landing.commit)) else { continue };
-        let Some(tree) = context.repo.without(bad, &landing.commit, &landing.onto)? else { continue };
-        let commit = context.repo.commit_tree(&tree, &[bad], "Look at the story without one task\n", story.updated_at)?;
-        match allows(context, &commit)? {
-            Some(true) => return Ok(Some(Found::Task(task.id().clone()))),
-            Some(false) => {}
-            None => return Ok(Some(Found::Stopped)),
+    /// A task and all that depend on it, directly or not.
+    fn builds_on(&self, task: &TaskId) -> BTreeSet<TaskId> {
+        let mut found = BTreeSet::from([task.clone()]);
+        loop {
+            let more: Vec<TaskId> = self
+                .story
+                .tasks
+                .iter()
+                .filter(|other| !found.contains(other.id()) && other.planned.depends_on.iter().any(|id| found.contains(id)))
+                .map(|other| other.id().clone())
+                .collect();
+            if more.is_empty() {
+                return found;
+            }
+            found.extend(more);
         }
     }
-    Ok(None)
+
+    /// Gates a tree, as a commit on top of `parent`; none when the run was stopped.
+    fn allows(&self, tree: &Oid, parent: &Oid) -> Result<Option<bool>> {
+        if let Some(verdict) = self.context.story()?.gates.verdicts.get(tree) {
+            return Ok(Some(verdict.allows()));
+        }
+        let repo = &self.context.repo;
+        let commit = repo.commit_tree(tree, &[parent], "Look at a part of the story\n", self.story.updated_at)?;
+        allows(self.context, &commit)
+    }
 }
 
 /// Gates one commit for the search; none when the run was stopped. The verdict is kept: no tree is gated twice.
 fn allows(context: &Context, commit: &Oid) -> Result<Option<bool>> {
     let story = context.story()?;
     let tree = context.repo.tree_of(commit)?;
+    if let Some(verdict) = story.gates.verdicts.get(&tree) {
+        return Ok(Some(verdict.allows()));
+    }
     let Some(report) = gate_at(context, &story, commit, &tree)? else { return Ok(None) };
     let allows = report.verdict.allows();
     if !report.reused {

@@ -39,11 +39,21 @@ fn land_now(context: &Context, permit: &Landable) -> Result<()> {
                 context.append(&[Event::LandingConflicted { task, attempt, tip: onto, paths }])?;
                 return Ok(());
             }
-            Landed::TipMoved { now } => drop(preserve::adopt(&context.engine, &context.repo, &story, &now)?),
+            // A landing of another task that a driver made and did not live to write down is not a person's commit.
+            Landed::TipMoved { now } => match landed_before(&context.repo, &story, permit, &now)? {
+                Some(other) => land_now(context, &other)?,
+                None => drop(preserve::adopt(&context.engine, &context.repo, &story, &now)?),
+            },
         }
     }
     Err(Error::new(Code::Conflict, "land on the story branch: it keeps moving")
         .hint("something else commits to the story branch; stop it and run again"))
+}
+
+/// The permit of another accepted task whose landing is the commit `now`.
+fn landed_before(repo: &Repo, story: &Story, permit: &Landable, now: &Oid) -> Result<Option<Landable>> {
+    let parents = repo.parents(now)?;
+    Ok(story.landings().find(|other| other != permit && parents.contains(other.head())))
 }
 
 /// A landing that was refused: the task, and what can be done. Its work stays on the task's branch.

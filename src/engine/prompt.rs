@@ -94,12 +94,17 @@ fn news(story: &Story, task: &Task, purpose: &Purpose, known: &Known<'_>) -> Str
     match purpose {
         Purpose::Work => String::new(),
         Purpose::Retry { error } => format!(
-            "An earlier attempt at this task did not succeed: {}. Its changes are gone from the working tree; start afresh and avoid that.",
-            head(error, 4 * 1024)
+            "An earlier attempt at this task did not succeed: {}. Its changes are gone from the working tree; start afresh and avoid that.{}",
+            head(error, 4 * 1024),
+            kept_at()
         ),
         Purpose::Resume { why } if !known.keeps_files && !task.attempts.iter().all(|attempt| attempt.prepared.is_none()) => {
             format!("You were interrupted ({}). Your changes are not in the working tree any more.{}", head(why, 2 * 1024), kept_at())
         }
+        Purpose::Resume { why } if !known.resumed => format!(
+            "An earlier attempt at this task was interrupted ({}). The working tree holds what it left: look at it, and go on from there.",
+            head(why, 2 * 1024)
+        ),
         Purpose::Resume { why } => {
             format!("You were interrupted ({}). Look at the working tree and go on where you stopped.", head(why, 2 * 1024))
         }
@@ -145,8 +150,10 @@ fn repair(story: &Story, task: &Task, commit: &Oid) -> String {
         let text = report.map_or_else(String::new, |report| gate::repair_text(report, REPORT_BYTES_MAX));
         return format!(
             "Your work has landed together with that of others, and the build or the tests fail since. The working tree now holds the \
-             combined state. Find the cause in what you did and repair it without undoing the work of others. \
-             {KEEP_THE_JUDGES}\n\n<gate-output>\n{text}\n</gate-output>"
+             combined state. The search points to your work, which need not be where the cause is. Find the cause and repair it, in \
+             whatever files that takes, without undoing what others did; then run the failing check.{} \
+             {KEEP_THE_JUDGES}\n\n<gate-output>\n{text}\n</gate-output>",
+            beside(story, task)
         );
     };
     let restored = story.judgement.as_ref().and_then(|judgement| judgement.restored.as_ref());
@@ -161,6 +168,25 @@ fn repair(story: &Story, task: &Task, commit: &Oid) -> String {
         story.judged_base().short(),
         story.judged_base(),
     )
+}
+
+/// Who else repairs the same red gate, and which tasks build on this one and may have taken its fault over.
+fn beside(story: &Story, task: &Task) -> String {
+    let culprits = story.gates.red.as_ref().map_or(&[][..], |red| red.culprits());
+    let others = names(culprits.iter().filter(|id| *id != task.id()));
+    let built = names(story.tasks.iter().filter(|other| other.has_landed() && other.planned.depends_on.contains(task.id())).map(Task::id));
+    let mut text = String::new();
+    if !others.is_empty() {
+        text += &format!(" At the same time {others} repair what they did: leave their part of it to them.");
+    }
+    if !built.is_empty() {
+        text += &format!(" These tasks have built on yours, and may have taken over what was wrong in it: {built}. Mend that as well.");
+    }
+    text
+}
+
+fn names<'a>(ids: impl Iterator<Item = &'a TaskId>) -> String {
+    ids.map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether earlier attempts changed something that is still in the worktree.

@@ -4,17 +4,22 @@ use super::drive::{Context, Told};
 use super::start_point::is_agents_doing;
 use super::{Error, Places};
 use crate::agent::{Ending, Reader, guard};
-use crate::domain::{Attempt, AttemptEnded, ChangedFile, Event, Oid, Outcome, Purpose, Story, Task, TaskAccepted, TaskId, is_claimed};
+use crate::domain::{
+    Attempt, AttemptEnded, CHANGED_FILES_MAX, ChangedFile, Event, Oid, Outcome, Purpose, Story, Task, TaskAccepted, TaskId, is_claimed,
+};
 use crate::error::Result;
 use crate::git::{Change, Expect, Repo, Snapshot, SnapshotRequest};
 use crate::proc::JobEnd;
 use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
+use std::time::Duration;
 
-/// Most changed files kept in an event.
-const FILES_MAX: usize = 200;
 /// Most bytes of a summary kept in an event; the transcript has the rest.
 const SUMMARY_BYTES_MAX: usize = 4 * 1024;
+/// The longest that a rate limit is believed: there are weekly ones.
+const LIMIT_MAX: Duration = Duration::from_hours(8 * 24);
+/// The longest wait between two looks at a limit of which nobody says when it ends.
+const UNTOLD_LIMIT_MAX: Duration = Duration::from_hours(1);
 /// Words by which an agent declares that a task needs no change, on a line of their own.
 pub(super) const NO_CHANGE_NEEDED: &str = "NO CHANGE NEEDED:";
 
@@ -52,8 +57,9 @@ pub(super) fn settle(context: &Context, id: &TaskId, number: u32, end: Option<Jo
         Evidence::Unhappy(outcome) => (outcome, None),
     };
     let rescue = if accepted.is_some() { None } else { rescue(context, &story, task, number) };
-    let resume_at = resume_at(context, &outcome);
-    let closing = AttemptEnded { task: id.clone(), attempt: number, outcome, summary, usage, rescue, resume_at };
+    let left = rescue.as_deref().and_then(|name| tree_left(&context.repo, attempt, name));
+    let resume_at = resume_at(context, &story, &outcome);
+    let closing = AttemptEnded { task: id.clone(), attempt: number, outcome, summary, usage, rescue, left, resume_at };
     let mut events: Vec<Event> = guard::pushes_tried(folder).iter().map(|place| tried_to_push(id, place)).collect();
     events.push(Event::AttemptEnded(Box::new(closing)));
     events.extend(accepted.map(|accepted| Event::TaskAccepted(Box::new(TaskAccepted { attempt: number, ..accepted }))));
@@ -67,6 +73,13 @@ pub(super) fn settle(context: &Context, id: &TaskId, number: u32, end: Option<Jo
 
 fn tried_to_push(id: &TaskId, place: &str) -> Event {
     Event::Noted { text: format!("the agent of `{id}` tried to push to `{}`: agents cannot push", place.escape_debug()) }
+}
+
+/// The tree that was kept, when it is not the one that the attempt started with. That it cannot be read costs nothing else.
+fn tree_left(repo: &Repo, attempt: &Attempt, name: &str) -> Option<Oid> {
+    let start = attempt.prepared.as_ref().map_or(&attempt.base, |prepared| &prepared.start);
+    let left = repo.tree_of(&repo.resolve(name).ok()??).ok()?;
+    (left != repo.tree_of(start).ok()?).then_some(left)
 }
 
 enum Evidence {
@@ -168,8 +181,8 @@ fn accepted(task: &Task, head: Oid, snapshot: &Snapshot) -> TaskAccepted {
         task: task.id().clone(),
         attempt: 0,
         head,
-        files: snapshot.changed.iter().take(FILES_MAX).map(changed_file).collect(),
-        outside_claim: snapshot.changed.iter().map(|file| &file.path).filter(outside).take(FILES_MAX).cloned().collect(),
+        files: snapshot.changed.iter().take(CHANGED_FILES_MAX).map(changed_file).collect(),
+        outside_claim: snapshot.changed.iter().map(|file| &file.path).filter(outside).take(CHANGED_FILES_MAX).cloned().collect(),
     }
 }
 
@@ -203,12 +216,14 @@ fn rescue(context: &Context, story: &Story, task: &Task, number: u32) -> Option<
     }
 }
 
-fn resume_at(context: &Context, outcome: &Outcome) -> Option<Timestamp> {
+/// When a rate limit is over: as the agent says, or after a wait that doubles each time that it was not.
+fn resume_at(context: &Context, story: &Story, outcome: &Outcome) -> Option<Timestamp> {
     let Outcome::RateLimited { retry_after_s, .. } = outcome else { return None };
-    let wait = retry_after_s.map_or(context.config.bounds.rate_limit_wait, std::time::Duration::from_secs);
-    // A day is the longest that a limit is believed.
-    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_hours(24)).min(SignedDuration::from_hours(24));
-    Some(Timestamp::now() + wait)
+    let now = Timestamp::now();
+    let hits = story.throttle.as_ref().map_or(0, |throttle| throttle.hits + u32::from(throttle.until <= now));
+    let doubled = || context.config.bounds.rate_limit_wait.saturating_mul(2_u32.saturating_pow(hits)).min(UNTOLD_LIMIT_MAX);
+    let wait = retry_after_s.map_or_else(|| doubled().max(context.config.bounds.rate_limit_wait), Duration::from_secs).min(LIMIT_MAX);
+    Some(now + SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO))
 }
 
 /// The end of a text, on a character boundary, with a mark where something was left out.

@@ -26,6 +26,7 @@ pub const KINDS: &[(&str, &str, &str)] = &[
     ("runRequested", "A run was asked for.", "runId:id scope:text mode:text maxParallelism:count?"),
     ("cancelRequested", "A run is being cancelled.", "runId:id how:text"),
     ("runStopped", "A run cannot go on.", "runId:id reason:text detail:text"),
+    ("roundStarted", "The run goes back to what failed or was skipped.", "runId:id round:count"),
     ("runEnded", "A run has ended.", "runId:id outcome:text ~reason:text ~detail:text"),
     (
         "attemptStarted",
@@ -41,7 +42,7 @@ pub const KINDS: &[(&str, &str, &str)] = &[
     (
         "attemptEnded",
         "An agent has ended.",
-        "task:text attempt:count outcome:AttemptOutcome summary:text usage:AttemptUsageView rescue:text? resumeAt:time?",
+        "task:text attempt:count outcome:AttemptOutcome summary:text usage:AttemptUsageView rescue:text? ~left:commit resumeAt:time?",
     ),
     ("taskAccepted", "The work of an agent may land.", "task:text attempt:count head:commit files:[ChangedFile] outsideClaim:texts"),
     ("landingConflicted", "Work conflicts with what has landed.", "task:text attempt:count tip:commit paths:texts"),
@@ -59,7 +60,7 @@ pub const KINDS: &[(&str, &str, &str)] = &[
         "base:commit commit:commit tree:commit findings:[Finding] laid:texts ~restored:GateReport takeBack:count?",
     ),
     ("findingsAccepted", "A person has accepted what was held.", "ids:texts by:text reason:text"),
-    ("culpritFound", "The task whose landing turned the gate red.", "commit:commit task:text"),
+    ("culpritFound", "A task whose landing turned the gate red, alone or beside others.", "commit:commit task:text"),
     ("culpritUnknown", "No task could be blamed.", "commit:commit why:text"),
     ("repairFailed", "The red gate was not repaired.", "task:text error:text"),
     ("completionStarted", "The story is being completed.", ""),

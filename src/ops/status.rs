@@ -4,6 +4,7 @@ use super::words::{Phase, RunMode, RunScope};
 use super::{Effect, Engine, Op, Result, Toolset};
 use crate::domain::{Completion, Culprit, Story};
 use crate::error::{Code, Error};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -89,7 +90,10 @@ pub struct RunState {
 #[serde(rename_all = "camelCase")]
 pub struct RedView {
     pub commit: String,
+    /// The first of `culprits`.
     pub culprit: Option<String>,
+    /// The tasks that are asked to repair it.
+    pub culprits: Vec<String>,
     pub why: Option<String>,
     pub repairs: u32,
 }
@@ -176,7 +180,12 @@ fn run_state(story: &Story, driven: bool, tasks: &[TaskView]) -> Option<RunState
         started_at: run.started_at.into(),
         driven,
         cancelling: run.cancel.is_some(),
-        rate_limited_until: story.throttle.as_ref().map(|throttle| throttle.until.into()),
+        rate_limited_until: story
+            .throttle
+            .as_ref()
+            .map(|throttle| throttle.until)
+            .filter(|until| *until > Timestamp::now())
+            .map(Into::into),
         agents_now: tasks
             .iter()
             .filter(|task| matches!(task.phase, Phase::Working | Phase::Resolving | Phase::Repairing) && task.status == TaskStatus::Running)
@@ -190,12 +199,12 @@ fn restored_gate(story: &Story, form: Form) -> Option<GateView> {
 }
 
 fn red_view(red: &crate::domain::Red) -> RedView {
-    let (culprit, why) = match &red.culprit {
-        Culprit::Sought => (None, None),
-        Culprit::Task { task } => (Some(task.to_string()), None),
-        Culprit::Nobody { why } => (None, Some(why.clone())),
+    let culprits: Vec<String> = red.culprits().iter().map(ToString::to_string).collect();
+    let why = match &red.culprit {
+        Culprit::Sought | Culprit::Tasks { .. } => None,
+        Culprit::Nobody { why } => Some(why.clone()),
     };
-    RedView { commit: red.commit.to_string(), culprit, why, repairs: red.repairs }
+    RedView { commit: red.commit.to_string(), culprit: culprits.first().cloned(), culprits, why, repairs: red.repairs }
 }
 
 pub(super) fn summary(story: &Story, tasks: &[TaskView]) -> String {

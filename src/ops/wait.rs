@@ -168,6 +168,7 @@ fn change(recorded: &Recorded) -> Option<String> {
         Event::BaseConflicted { .. } => "the base branch conflicts with the story and is being merged".into(),
         Event::CancelRequested { .. } => "cancelling".into(),
         Event::RunStopped { .. } => "the run is stopping".into(),
+        Event::RoundStarted { .. } => "the run goes back to what failed".into(),
         Event::RunEnded { .. } => "the run ended".into(),
         Event::StoryCreated(_)
         | Event::AnalysisStarted

@@ -48,6 +48,7 @@ pub fn ended(task: &TaskId, attempt: u32, outcome: Outcome, resume_at: Option<Ti
         summary: "said".into(),
         usage,
         rescue: None,
+        left: None,
         resume_at,
     }))
 }

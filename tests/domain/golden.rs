@@ -56,9 +56,10 @@ fn place(event: &Event) -> usize {
         Event::LandingsVerified { .. } => 39,
         Event::Judged(_) => 40,
         Event::FindingsAccepted { .. } => 41,
+        Event::RoundStarted { .. } => 42,
     }
 }
-const KINDS: usize = 42;
+const KINDS: usize = 43;
 
 // tidy: flat match
 fn one_of_each() -> Vec<Event> {
@@ -150,9 +151,10 @@ fn one_of_each() -> Vec<Event> {
         Event::AttemptEnded(Box::new(AttemptEnded {
             task: id(1),
             attempt: 1,
-            outcome,
             summary: text(),
             usage: usage.clone(),
+            left: matches!(outcome, Outcome::Stalled).then(|| oid("left")),
+            outcome,
             rescue,
             resume_at,
         }))
@@ -202,6 +204,7 @@ fn one_of_each() -> Vec<Event> {
             origin: oid("origin"),
             start: oid("start"),
         })),
+        Event::RoundStarted { run: RUN, round: 2 },
         Event::LandingsVerified { tip: oid("c"), missing: vec![MissingWork { task: id(1), paths: vec!["a".into()] }] },
     ];
     events.extend(judged(&check_report));

@@ -297,7 +297,7 @@ fn a_task_under_repair_can_be_found_to_blame_again() {
     let next_run = conflicted.run_ended(RunOutcome::Cancelled).tell(run_requested());
     let blamed = next_run.culprit();
     assert_eq!(name_of(blamed.story.task(&id(1)).unwrap()), "pending to resolve");
-    assert_eq!(blamed.story.gates.red.as_ref().unwrap().culprit, Culprit::Task { task: id(1) });
+    assert_eq!(blamed.story.gates.red.as_ref().unwrap().culprit, Culprit::Tasks { tasks: vec![id(1)] });
     blamed.landed().gated(Verdict::Passed);
 }
 

@@ -431,7 +431,7 @@ impl World {
 
     /// Where every task stands, for messages and comparisons.
     pub fn picture(&self) -> Vec<String> {
-        self.story.tasks.iter().map(|task| format!("{} w{} {:?} tries {}", task.id(), task.planned.wave, task.work, task.tries)).collect()
+        self.story.tasks.iter().map(|task| format!("{} w{} {:?} {:?}", task.id(), task.planned.wave, task.work, task.failures)).collect()
     }
 
     /// The state of each task by its name alone.

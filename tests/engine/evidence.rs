@@ -10,7 +10,7 @@ fn purposes(world: &World, id: &str) -> Vec<String> {
 
 #[test]
 fn done_without_a_change_is_asked_once_more_and_then_fails() {
-    let mut world = World::new();
+    let mut world = World::of_one_round();
     world.story(vec![task("idle", &[]), task("lazy", &[]), task("needless", &[]), task("other", &[])]);
     world.script("idle", "work", vec![say("All done!")]);
     world.script("lazy", "work", vec![say("All done!")]);

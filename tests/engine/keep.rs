@@ -39,7 +39,7 @@ fn the_whole_cycle_leaves_the_users_checkout_as_it_is() {
 
 #[test]
 fn cleaning_keeps_what_has_not_landed_and_it_can_be_restored() {
-    let mut world = World::new();
+    let mut world = World::of_one_round();
     world.story(vec![task("bad", &[]), task("good", &[])]);
     world.script("bad", "work", vec![write("half.txt", "half\n"), Step::Git(["add", "-A"].map(str::to_owned).into())]);
     world.script("bad", "#1", vec![write("half.txt", "half\n"), Step::Exit(1)]);

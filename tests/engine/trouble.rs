@@ -34,7 +34,7 @@ fn a_conflict_is_handed_back_and_both_intentions_survive() {
 
 #[test]
 fn a_conflict_without_markers_is_not_settled_by_doing_nothing() {
-    let mut world = World::new();
+    let mut world = World::of_one_round();
     world.story(vec![task("first", &[]), task("second", &[]), task("third", &[])]);
     world.script("first", "work", vec![Step::Remove("base.txt".into()), Step::Remove(".gitignore".into())]);
     world.script("second", "work", vec![replace("base.txt", "three", "three, says second"), hold("first landed")]);
@@ -57,7 +57,7 @@ fn a_conflict_without_markers_is_not_settled_by_doing_nothing() {
 
 #[test]
 fn an_unresolved_conflict_fails_its_task_only_and_a_later_run_resolves_it() {
-    let mut world = World::new();
+    let mut world = World::of_one_round();
     world.story(vec![task("first", &[]), task("second", &[]), task("after", &["second"]), task("other", &[])]);
     two_on_one_line(&mut world);
     world.script("second", "resolve", vec![say("I cannot.")]);
@@ -88,7 +88,7 @@ fn an_unresolved_conflict_fails_its_task_only_and_a_later_run_resolves_it() {
 
 #[test]
 fn a_task_that_fails_for_good_takes_its_dependents_with_it_and_nobody_else() {
-    let mut world = World::new();
+    let mut world = World::of_one_round();
     world.story(vec![task("bad", &[]), task("child", &["bad"]), task("grandchild", &["child"]), task("good", &[])]);
     world.script("bad", "work", vec![write("half.txt", "half done\n"), Step::Exit(1)]);
     let said = world.run();
@@ -116,7 +116,7 @@ fn a_task_that_fails_for_good_takes_its_dependents_with_it_and_nobody_else() {
 
 #[test]
 fn running_again_retries_what_failed_without_being_asked() {
-    let mut world = World::new();
+    let mut world = World::of_one_round();
     world.story(vec![task("bad", &[]), task("child", &["bad"])]);
     world.script("bad", "#1", vec![Step::Exit(1)]);
     world.script("bad", "#2", vec![Step::Exit(1)]);

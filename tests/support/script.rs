@@ -95,7 +95,7 @@ fn kind_of(prompt: &str) -> &'static str {
         ("conflict markers", "resolve"),
         ("<gate-output>", "repair"),
         ("but no file has changed", "nochange"),
-        ("You were interrupted", "resume"),
+        ("interrupted (", "resume"),
         ("An earlier attempt", "retry"),
     ];
     marks.iter().find(|(mark, _)| prompt.contains(mark)).map_or("work", |(_, kind)| kind)

@@ -46,7 +46,7 @@ pub fn ask_of(request: &Request) -> Ask {
         Ask::Repair
     } else if prompt.contains("no file has changed") {
         Ask::NoChange
-    } else if prompt.contains("You were interrupted") {
+    } else if prompt.contains("interrupted (") {
         Ask::Resume
     } else {
         Ask::Work

@@ -45,6 +45,11 @@ impl World {
         World::with(&gate(CHECK))
     }
 
+    /// Gives a task up after two attempts and does not go back to it.
+    pub fn of_one_round() -> World {
+        World::with(&format!("[limits]\nattempts = 2\nrounds = 1\n{}", gate(CHECK)))
+    }
+
     /// With settings of one's own instead of the gate.
     pub fn with(settings: &str) -> World {
         let dir = tempfile::Builder::new().prefix("aura world ünï ").tempdir().unwrap();
