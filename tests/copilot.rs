@@ -141,7 +141,7 @@ impl Running {
         let stderr = read(self.job.err_log()).unwrap_or_default();
         let usage_file = read(self.job.folder().join("usage.json"));
         let before = earlier.iter().map(|attempt| attempt.verdict.usage.clone()).collect();
-        let verdict = reader.verdict(&Ending { exit: Some(&end.exit), stderr: &stderr, usage_file, before });
+        let verdict = reader.verdict(&Ending { exit: Some(&end.exit), stderr: &stderr, usage_file, before, at: jiff::Zoned::now() });
         if verdict.outcome != Outcome::Done {
             eprintln!("{:?} {end:?}\nstderr: {stderr}\n{}", verdict.outcome, said(&transcript, 2000));
         }

@@ -74,8 +74,8 @@ fn attempt_started(number: u32, purpose: Purpose) -> Event {
 }
 fn attempt_ended(number: u32, outcome: Outcome) -> Event {
     let usage = Usage { premium_requests: 1.0 / 3.0, ..Usage::default() };
-    let summary = "s".to_owned();
-    Event::AttemptEnded(Box::new(AttemptEnded { task: task(), attempt: number, outcome, summary, usage, rescue: None, resume_at: None }))
+    let (summary, rescue, left, resume_at) = ("s".to_owned(), None, None, None);
+    Event::AttemptEnded(Box::new(AttemptEnded { task: task(), attempt: number, outcome, summary, usage, rescue, left, resume_at }))
 }
 /// A story with a plan of `tasks` and an active run.
 fn running(store: &Store, id: StoryId, tasks: usize) {

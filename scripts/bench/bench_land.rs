@@ -143,7 +143,16 @@ fn permits(heads: &[Oid], base: &Oid) -> Vec<Landable> {
         let started =
             AttemptStarted { task: task.clone(), attempt: 1, purpose: Purpose::Work, agent, session, base: base.clone(), worktree, job };
         let (summary, usage) = (String::new(), Usage::default());
-        let ended = AttemptEnded { task: task.clone(), attempt: 1, outcome: Outcome::Done, summary, usage, rescue: None, resume_at: None };
+        let ended = AttemptEnded {
+            task: task.clone(),
+            attempt: 1,
+            outcome: Outcome::Done,
+            summary,
+            usage,
+            rescue: None,
+            left: None,
+            resume_at: None,
+        };
         let accepted = TaskAccepted { task, attempt: 1, head: head.clone(), files: vec![], outside_claim: vec![] };
         events.extend([
             Event::AttemptStarted(Box::new(started)),

@@ -3,6 +3,7 @@
 //! Exit code 0 is done, 75 (try again later) a rate limit, 77 (no permission) a missing login, by `sysexits.h`; anything
 //! else is a failure. Its last words are its summary, or those of a last line `{"summary": "…"}`.
 
+use super::limit::retry_after_s;
 use super::{Agent, AgentConfig, AgentVerdict, Brief, Ending, Launch, Reader, SIGNAL_CHARS_MAX, Signal, by_exit, one_line, plain, tail};
 use crate::domain::{Outcome, Usage};
 use crate::proc::JobExit;
@@ -91,7 +92,10 @@ impl Reader for Lines {
         };
         let outcome = by_exit(ending.exit).unwrap_or_else(|| match ending.exit {
             Some(JobExit::Code(0)) => Outcome::Done,
-            Some(JobExit::Code(RATE_LIMITED)) => Outcome::RateLimited { retry_after_s: None, detail: said(ending.stderr) },
+            Some(JobExit::Code(RATE_LIMITED)) => {
+                let all = format!("{}\n{summary}", ending.stderr);
+                Outcome::RateLimited { retry_after_s: retry_after_s(tail(&all, SUMMARY_BYTES), &ending.at), detail: said(ending.stderr) }
+            }
             Some(JobExit::Code(NEEDS_LOGIN)) => Outcome::NeedsLogin { detail: said(ending.stderr) },
             Some(JobExit::Code(code)) => Outcome::Failed { detail: format!("exit code {code}: {}", said(ending.stderr)) },
             _ => Outcome::Interrupted,
@@ -116,6 +120,7 @@ mod tests {
     use super::*;
     use crate::agent::{AgentEnv, Kind, build};
     use crate::domain::SessionId;
+    use jiff::Zoned;
     use std::path::Path;
 
     fn verdict(lines: &[&str], exit: Option<JobExit>, stderr: &str) -> AgentVerdict {
@@ -123,7 +128,7 @@ mod tests {
         for line in lines {
             reader.read(line);
         }
-        reader.verdict(&Ending { exit: exit.as_ref(), stderr, usage_file: None, before: vec![] })
+        reader.verdict(&Ending { exit: exit.as_ref(), stderr, usage_file: None, before: vec![], at: Zoned::default() })
     }
 
     #[test]

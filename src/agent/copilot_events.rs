@@ -2,7 +2,8 @@
 //! unknown kinds and broken lines are skipped, and the verdict needs several witnesses: the way the process ended, the
 //! `result` line, the agent's own `task_complete`, and the absence of an error after its last turn.
 
-use super::{AgentVerdict, Ending, Reader, Signal, by_exit, one_line, plain};
+use super::limit::retry_after_s;
+use super::{AgentVerdict, Ending, LINE_BYTES_LOOKED_AT, Reader, Signal, by_exit, head, one_line, plain};
 use crate::domain::{Outcome, Usage};
 use crate::proc::JobExit;
 use serde_json::Value;
@@ -31,7 +32,9 @@ struct SessionError {
     kind: String,
     code: String,
     status: u64,
+    /// Its message, in one short line, and in full, where it may say when a limit is over.
     message: String,
+    said: String,
 }
 
 impl Reader for Events {
@@ -65,6 +68,7 @@ impl Reader for Events {
                     code: text(data, "errorCode").to_owned(),
                     status: data["statusCode"].as_u64().unwrap_or(0),
                     message: one_line(text(data, "message")),
+                    said: head(text(data, "message"), LINE_BYTES_LOOKED_AT).to_owned(),
                 });
                 vec![]
             }
@@ -100,13 +104,23 @@ impl Reader for Events {
 }
 
 impl Events {
+    /// What it declared complete is looked at, however the process ended afterwards: the repository and the gate have the last
+    /// word, and they do not read exit codes. Not when it was stopped from outside.
     fn outcome(&self, ending: &Ending<'_>) -> Outcome {
+        match self.ended(ending) {
+            outcome @ (Outcome::Interrupted | Outcome::Unavailable { .. }) => outcome,
+            _ if self.completed.is_some() => Outcome::Done,
+            outcome => outcome,
+        }
+    }
+
+    fn ended(&self, ending: &Ending<'_>) -> Outcome {
         // What we did to it outweighs what it says: killed by us, it exits with 0 and a cheerful result.
         if let Some(outcome) = by_exit(ending.exit) {
             return outcome;
         }
         if let Some(error) = &self.error {
-            return error.outcome();
+            return error.outcome(ending);
         }
         if !self.saw_any {
             return startup(ending);
@@ -182,7 +196,7 @@ fn counted(ending: &Ending<'_>) -> Option<Usage> {
 }
 
 impl SessionError {
-    fn outcome(&self) -> Outcome {
+    fn outcome(&self, ending: &Ending<'_>) -> Outcome {
         let detail = if self.message.is_empty() { format!("{} {}", self.kind, self.status) } else { self.message.clone() };
         let is = |words: &[&str]| words.iter().any(|word| self.kind == *word || self.code.contains(word));
         // The code is finer than the kind: a quota is reported as a kind of rate limit.
@@ -190,7 +204,7 @@ impl SessionError {
             return Outcome::Quota { detail };
         }
         if is(&["rate_limit"]) || self.code.contains("rate_limited") || self.status == 429 {
-            return Outcome::RateLimited { retry_after_s: None, detail };
+            return Outcome::RateLimited { retry_after_s: retry_after_s(&self.said, &ending.at), detail };
         }
         if is(&["authentication", "authorization"]) || self.status == 401 {
             return Outcome::NeedsLogin { detail };

@@ -1,6 +1,7 @@
 //! Verdicts on transcripts. Each line is shaped as the real CLI prints it.
 
 use super::*;
+use jiff::Zoned;
 
 const TURN: &str = r#"{"type":"assistant.turn_start","data":{"turnId":"0"}}"#;
 const MESSAGE: &str = r#"{"type":"assistant.message","data":{"content":"All done."}}"#;
@@ -13,7 +14,7 @@ fn verdict(lines: &[&str], exit: Option<JobExit>, stderr: &str) -> AgentVerdict 
     for line in lines {
         events.read(line);
     }
-    events.verdict(&Ending { exit: exit.as_ref(), stderr, usage_file: None, before: vec![] })
+    events.verdict(&Ending { exit: exit.as_ref(), stderr, usage_file: None, before: vec![], at: Zoned::default() })
 }
 
 fn error(kind: &str, code: &str, status: u64) -> String {
@@ -26,7 +27,7 @@ fn done_takes_a_result_and_the_agents_own_word() {
     let done = verdict(&[TURN, MESSAGE, COMPLETE, RESULT], Some(JobExit::Code(0)), "");
     assert_eq!((done.outcome, done.summary.as_str()), (Outcome::Done, "Added x."));
     assert!(matches!(verdict(&[TURN, MESSAGE, RESULT], Some(JobExit::Code(0)), "").outcome, Outcome::Incomplete { .. }));
-    assert!(matches!(verdict(&[TURN, MESSAGE, COMPLETE], Some(JobExit::Code(0)), "").outcome, Outcome::Crashed { .. }));
+    assert!(matches!(verdict(&[TURN, MESSAGE], Some(JobExit::Code(0)), "").outcome, Outcome::Crashed { .. }));
 }
 
 #[test]
@@ -39,6 +40,35 @@ fn exit_code_zero_after_a_signal_of_ours_is_an_interruption() {
     assert_eq!(verdict(&[TURN], Some(JobExit::Stalled), "").outcome, Outcome::Stalled);
     assert_eq!(verdict(&[TURN], Some(JobExit::DeadlinePassed), "").outcome, Outcome::TimedOut);
     assert!(matches!(verdict(&[TURN], Some(JobExit::Signal(9)), "").outcome, Outcome::Crashed { .. }));
+}
+
+/// The gate judges what is there; how the process ended after it had said so is no evidence against it.
+#[test]
+fn what_was_declared_complete_stays_complete_whatever_comes_afterwards() {
+    let late = error("query", "", 0);
+    let limit = error("rate_limit", "user_global_rate_limited", 429);
+    for (lines, exit) in [
+        (vec![TURN, MESSAGE, COMPLETE, &late, RESULT_1], JobExit::Code(1)),
+        (vec![TURN, MESSAGE, COMPLETE, &limit, RESULT_1], JobExit::Code(1)),
+        (vec![TURN, MESSAGE, COMPLETE], JobExit::Code(0)),
+        (vec![TURN, MESSAGE, COMPLETE], JobExit::Signal(11)),
+        (vec![TURN, MESSAGE, COMPLETE], JobExit::Stalled),
+        (vec![TURN, MESSAGE, COMPLETE], JobExit::DeadlinePassed),
+    ] {
+        let said = verdict(&lines, Some(exit.clone()), "");
+        assert_eq!((said.outcome, said.summary.as_str()), (Outcome::Done, "Added x."), "{exit:?}");
+    }
+    // An error before it, and a completion that was rejected, are something else.
+    assert!(matches!(verdict(&[TURN, &late, RESULT_1], Some(JobExit::Code(1)), "").outcome, Outcome::Failed { .. }));
+    let rejected = r#"{"type":"session.task_complete","data":{"summary":"Added x.","success":false}}"#;
+    assert!(matches!(verdict(&[TURN, rejected, &late, RESULT_1], Some(JobExit::Code(1)), "").outcome, Outcome::Failed { .. }));
+}
+
+#[test]
+fn a_limit_that_says_when_it_ends_is_believed() {
+    let said = r#"{"type":"session.error","data":{"errorType":"rate_limit","errorCode":"user_global_rate_limited","statusCode":429,"message":"Sorry, you have hit a rate limit that restricts the number of model requests you can make within a certain time, for all models and in all places where you use it together. Please try again in 2 hours."}}"#;
+    let outcome = verdict(&[TURN, said, RESULT_1], Some(JobExit::Code(1)), "").outcome;
+    assert!(matches!(outcome, Outcome::RateLimited { retry_after_s: Some(7200), .. }), "{outcome:?}");
 }
 
 #[test]
@@ -112,7 +142,7 @@ fn noise_and_broken_lines_are_skipped() {
 fn tokens_come_from_the_usage_file() {
     let file = r#"{"totalPremiumRequestCost":1.5,"totalNanoAiu":7,"modelMetrics":{"a":{"requests":{"count":2},"usage":{"inputTokens":10,"outputTokens":3,"cacheReadTokens":4}},"b":{"requests":{"count":1},"usage":{"inputTokens":1,"outputTokens":1}}}}"#;
     let usage = |before: Vec<Usage>| {
-        let ending = Ending { exit: Some(&JobExit::Code(0)), stderr: "", usage_file: Some(file.into()), before };
+        let ending = Ending { exit: Some(&JobExit::Code(0)), stderr: "", usage_file: Some(file.into()), before, at: Zoned::default() };
         Events::default().verdict(&ending).usage
     };
     let all =
@@ -132,7 +162,7 @@ fn without_a_usage_file_the_result_tells_the_premium_requests() {
     let mut events = Events::default();
     events.read(RESULT);
     let before = Usage { requests: 5, premium_requests: 1.5, ..Usage::default() };
-    let ending = Ending { exit: Some(&JobExit::Code(0)), stderr: "", usage_file: None, before: vec![before] };
+    let ending = Ending { exit: Some(&JobExit::Code(0)), stderr: "", usage_file: None, before: vec![before], at: Zoned::default() };
     assert_eq!(events.verdict(&ending).usage, Usage { premium_requests: 0.5, ..Usage::default() });
 }
 

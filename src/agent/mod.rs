@@ -6,6 +6,7 @@ mod command;
 mod copilot;
 mod copilot_events;
 pub mod guard;
+mod limit;
 mod locate;
 mod transcript;
 
@@ -13,6 +14,7 @@ pub use transcript::{Excerpt, end_of_transcript, transcript_from};
 
 use crate::domain::{Outcome, SessionId, Usage};
 use crate::proc::JobExit;
+use jiff::Zoned;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -93,6 +95,8 @@ pub struct Ending<'a> {
     pub usage_file: Option<String>,
     /// What each earlier attempt in the same session used: an agent may count on from there.
     pub before: Vec<Usage>,
+    /// When it ended, in the zone of this machine: messages tell times of the clock.
+    pub at: Zoned,
 }
 
 /// What an attempt is worth by the agent's own evidence. The repository has the last word.

@@ -3,8 +3,10 @@
 mod bringing;
 mod claim;
 mod event;
+mod failure;
 mod finding;
 mod gate;
+mod gating;
 mod id;
 mod judging;
 mod next;
@@ -16,8 +18,10 @@ mod task;
 
 pub use claim::{claims_meet, is_claimed};
 pub use event::*;
+pub use failure::*;
 pub use finding::*;
 pub use gate::*;
+pub use gating::*;
 pub use id::*;
 pub use next::*;
 pub use outcome::*;

@@ -97,6 +97,7 @@ impl Asker {
             stderr: &stderr,
             usage_file: read(folder.join("usage.json")),
             before: vec![],
+            at: jiff::Zoned::now(),
         });
         let failed = |code| Error::new(code, format!("ask `{}`: {}", self.agent.name(), verdict.outcome.sentence()));
         match &verdict.outcome {

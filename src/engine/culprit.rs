@@ -96,7 +96,7 @@ impl<'a> Line<'a> {
         let landed_twice = |task: &Task| steps.iter().filter(|step| step.task.is_some_and(|of| of.id() == task.id())).count() > 1;
         let (settled, rest): (Vec<&Step<'a>>, Vec<&Step<'a>>) = steps.iter().partition(|step| step.task.is_some_and(landed_twice));
         if settled.is_empty() {
-            return self.among(&[], &rest.iter().copied().collect::<Vec<_>>());
+            return self.among(&[], &rest);
         }
         match self.first_red(&[], &settled)? {
             Ended::Green => match self.among(&settled, &rest)? {

@@ -38,6 +38,7 @@ pub(super) fn settle(context: &Context, id: &TaskId, number: u32, end: Option<Jo
         stderr: &stderr,
         usage_file: read("usage.json"),
         before: earlier.map(|end| end.usage.clone()).collect(),
+        at: jiff::Zoned::now(),
     });
     if verdict.outcome == Outcome::Done {
         // Its place is free while its work is looked at. Not else: what went wrong may concern the next agent too.

@@ -9,3 +9,4 @@ mod refusals;
 mod rules;
 mod runs;
 mod world;
+mod yields;

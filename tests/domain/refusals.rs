@@ -301,6 +301,42 @@ fn a_task_under_repair_can_be_found_to_blame_again() {
     blamed.landed().gated(Verdict::Passed);
 }
 
+/// What lands while the gate is red may be what it waits for: no run fails on a tree that is not the story's.
+#[test]
+fn no_verdict_is_given_on_a_tip_that_has_moved() {
+    let given_up = Tale::running().landed().culprit().tell(Event::RepairFailed { task: id(1), error: "e".into() });
+    let ask = |tale: &Tale| next(&tale.story, &Limits::default(), Timestamp::UNIX_EPOCH, &InFlight::default());
+    assert!(matches!(&ask(&given_up)[..], [Effect::Record(Event::RoundStarted { round: 2, .. })]), "{:?}", ask(&given_up));
+    let (onto, commit, tree) = (given_up.story.tip.commit.clone(), oid("moved"), oid("moved tree"));
+    let moved = given_up.tell(Event::TipAdopted { onto, commit: commit.clone(), tree });
+    assert!(matches!(&ask(&moved)[..], [Effect::Gate { commit: at, .. }] if *at == commit), "{:?}", ask(&moved));
+    let green = moved.gated(Verdict::Passed);
+    assert!(green.story.gates.red.is_none());
+}
+
+#[test]
+fn a_set_of_tasks_is_blamed_and_the_gate_looks_again_when_the_last_of_them_has_landed() {
+    let tale = Tale::running().landed();
+    let task = tale.story.task(&id(2)).unwrap().clone();
+    let base = tale.story.tip.commit.clone();
+    let tale = tale.tell(started(&task, Purpose::Work, base)).tell(ended(&id(2), 1, Outcome::Done, None)).tell(accepted(&id(2), 1));
+    let (head, onto) = (oid(&("head", id(2), 1u32)), tale.story.tip.commit.clone());
+    let both = tale.tell(Event::TaskLanded { task: id(2), attempt: 1, head, onto, commit: oid("c2"), tree: oid("t2") }).culprit();
+    let commit = both.story.tip.commit.clone();
+    let both = both.tell(Event::CulpritFound { commit: commit.clone(), task: id(2) });
+    assert_eq!(both.story.gates.red.as_ref().unwrap().culprits(), [id(1), id(2)]);
+    both.refuses(Event::CulpritFound { commit, task: id(2) }, "`culpritFound` cannot follow a story that seeks no culprit there");
+    let one = both.landed();
+    let asks_gate = |tale: &Tale| {
+        let effects = next(&tale.story, &Limits::default(), Timestamp::UNIX_EPOCH, &InFlight::default());
+        effects.iter().any(|effect| matches!(effect, Effect::Gate { .. }))
+    };
+    assert!(!asks_gate(&one), "the other one still repairs");
+    // The other gives up: what the first has mended is looked at.
+    let given_up = one.tell(Event::RepairFailed { task: id(2), error: "e".into() });
+    assert!(asks_gate(&given_up));
+}
+
 #[test]
 fn nothing_is_squashed_that_the_gate_does_not_allow() {
     let squash = |tale: &Tale| Event::Squashed { base: oid("base"), tip: tale.story.tip.commit.clone(), commit: oid("squashed") };

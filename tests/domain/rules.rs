@@ -29,6 +29,17 @@ pub struct Rules {
     pub always: Vec<(TaskId, Outcome)>,
     /// Attempts that were asked to stop.
     pub stopped: BTreeSet<TaskId>,
+    /// Agents as they are: one attempt in two goes wrong somehow, and faults are taken over by who builds on them.
+    pub agents: Option<Agents>,
+}
+
+/// What an agent mends when it sees that the build is red.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agents {
+    /// Whatever is broken in its worktree.
+    Competent,
+    /// What it did itself, and nothing else.
+    Obedient,
 }
 
 impl Rules {
@@ -50,6 +61,17 @@ impl Rules {
             return outcome.clone();
         }
         let detail = || "as the seed will have it".to_owned();
+        if self.agents.is_some() {
+            return match hash(&(self.seed, "fate", task, attempt)) % 100 {
+                0..10 => Outcome::Crashed { detail: detail() },
+                10..15 => Outcome::Stalled,
+                15..20 => Outcome::NoChange,
+                20..25 => Outcome::RateLimited { retry_after_s: None, detail: detail() },
+                25..30 if matches!(purpose, Purpose::Resolve { .. }) => Outcome::Unresolved { paths: vec!["src/lib.rs".into()] },
+                25..30 => Outcome::Refused { detail: detail() },
+                _ => Outcome::Done,
+            };
+        }
         if self.chance("stop", (task, attempt), self.stops) {
             return match hash(&(self.seed, "which stop", task, attempt)) % 4 {
                 0 => Outcome::NeedsLogin { detail: detail() },
@@ -73,6 +95,11 @@ impl Rules {
             7 => Outcome::Refused { detail: detail() },
             _ => Outcome::Incomplete { detail: detail() },
         }
+    }
+
+    /// Whether an attempt that says it is done has made a mistake.
+    pub fn errs(&self, task: &TaskId, attempt: u32) -> bool {
+        self.chance("wrong", (task, attempt), 10)
     }
 
     pub fn conflicts(&self, task: &TaskId, attempt: u32) -> bool {

@@ -206,7 +206,7 @@ fn a_missing_login_stops_the_run_at_once_and_the_next_run_goes_on() {
         let outcome = world.run(Scope::All, Mode::Waves, None);
         assert_eq!(outcome, RunOutcome::Stopped { reason: StopReason::NeedsLogin, detail: "log in first".into() });
         assert!(world.story.tasks.iter().filter(|task| !task.attempts.is_empty()).count() <= 3);
-        assert!(world.story.tasks.iter().all(|task| cost_nothing(task)), "a missing login costs no try");
+        assert!(world.story.tasks.iter().all(cost_nothing), "a missing login costs no try");
         finish(&mut world, Scope::All, Mode::Waves);
     }
 }
@@ -218,7 +218,7 @@ fn a_cancelled_run_leaves_everything_resumable() {
         let outcome = world.run(Scope::All, Mode::Flow, Some((seed as usize + 2, how)));
         assert!(matches!(outcome, RunOutcome::Cancelled | RunOutcome::Finished));
         assert!(world.ends().iter().all(|(_, end)| *end == "pending" || *end == "landed"), "{:#?}", world.picture());
-        assert!(world.story.tasks.iter().all(|task| cost_nothing(task)), "a cancelled attempt costs no try");
+        assert!(world.story.tasks.iter().all(cost_nothing), "a cancelled attempt costs no try");
         for task in &world.story.tasks {
             if let (Work::Pending { next }, Some(_)) = (&task.work, task.last_attempt()) {
                 assert!(next.keeps_worktree(), "`{}` would lose its work: {next:?}", task.id());

@@ -47,7 +47,7 @@ pub struct World {
     pub peak: usize,
     /// Folded from events that went through text.
     replayed: Story,
-    commits: BTreeMap<Oid, Content>,
+    pub commits: BTreeMap<Oid, Content>,
     merged: BTreeMap<(TaskId, u32), (Oid, Oid, Oid)>,
     order: Vec<TaskId>,
     allowed: Vec<Content>,
@@ -291,17 +291,19 @@ impl World {
             self.append(&[Event::TaskLanded { task, attempt, head: permit.head().clone(), onto, commit, tree }]);
             return false;
         }
-        if self.rules.conflicts(&task, attempt) {
+        let started_at = self.story.task(&task).and_then(|task| task.attempts.last().map(|attempt| attempt.base.clone()));
+        let may_conflict = self.rules.agents.is_none() || started_at.as_ref() != Some(&onto);
+        if may_conflict && self.rules.conflicts(&task, attempt) {
             self.append(&[Event::LandingConflicted { task, attempt, tip: onto, paths: vec!["src/lib.rs".into()] }]);
             return false;
         }
         let repaired = self.story.task(&task).expect("in the plan").has_landed();
         let mut content = self.commits[&onto].clone();
         content.versions.insert(task.clone(), attempt);
-        if self.rules.breaks(&task, repaired) {
-            content.broken.insert(task.clone());
-        } else {
-            content.broken.remove(&task);
+        match self.rules.agents {
+            Some(agents) => self.work_of(agents, &task, attempt, &mut content),
+            None if self.rules.breaks(&task, repaired) => _ = content.broken.insert(task.clone()),
+            None => _ = content.broken.remove(&task),
         }
         let (commit, tree) = (oid(&("commit", &onto, &task, attempt)), content.tree());
         self.commits.insert(commit.clone(), content);
@@ -352,6 +354,12 @@ impl World {
             return true;
         }
         let content = &self.commits[bad];
+        if self.rules.agents.is_some() {
+            let found = self.found(content).into_iter().map(|task| Event::CulpritFound { commit: bad.clone(), task });
+            let events: Vec<Event> = found.collect();
+            self.append(&events);
+            return false;
+        }
         let culprit = self.order.iter().find(|task| content.broken.contains(*task)).filter(|_| !self.rules.base_is_red);
         let event = match culprit.cloned() {
             Some(task) => Event::CulpritFound { commit: bad.clone(), task },

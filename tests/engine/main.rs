@@ -22,6 +22,7 @@ mod pushes;
 mod seam;
 mod stop;
 mod trouble;
+mod yielding;
 
 /// Not a test: the agent of the others. See `support/script.rs`.
 #[test]
