@@ -38,8 +38,9 @@ $script:TaskFields = @('id', 'title', 'description', 'dependsOn', 'files', 'agen
 
 # What an answer leaves out when there is nothing to say. It is filled in, so that a script may always ask.
 $script:Optional = @{
-    'Aura.Task'       = @('description', 'activity', 'output', 'outsideClaim')
-    'Aura.TaskOutput' = @('activity', 'output', 'outsideClaim', 'diff')
+    'Aura.Task'       = @('description', 'activity', 'output', 'outsideClaim', 'leftOut')
+    'Aura.TaskBrief'  = @('leftOut')
+    'Aura.TaskOutput' = @('activity', 'output', 'outsideClaim', 'leftOut', 'diff')
 }
 
 # Times, wherever they stand.
@@ -249,7 +250,7 @@ function Add-AuraType {
         foreach ($name in $script:Optional[$TypeName]) {
             if ($null -eq $Object.PSObject.Properties[$name]) {
                 $empty = $null
-                if ($name -ceq 'outsideClaim') {
+                if (($name -ceq 'outsideClaim') -or ($name -ceq 'leftOut')) {
                     # A list, also when there is nothing in it.
                     $empty = @()
                 }

@@ -74,8 +74,9 @@ fn attempt_started(number: u32, purpose: Purpose) -> Event {
 }
 fn attempt_ended(number: u32, outcome: Outcome) -> Event {
     let usage = Usage { premium_requests: 1.0 / 3.0, ..Usage::default() };
-    let (summary, rescue, left, resume_at) = ("s".to_owned(), None, None, None);
-    Event::AttemptEnded(Box::new(AttemptEnded { task: task(), attempt: number, outcome, summary, usage, rescue, left, resume_at }))
+    let (task, rescue, left, resume_at, left_out) = (task(), None, None, None, LeftOut::default());
+    let (attempt, summary) = (number, "s".to_owned());
+    Event::AttemptEnded(Box::new(AttemptEnded { task, attempt, outcome, summary, usage, rescue, left, resume_at, left_out }))
 }
 /// A story with a plan of `tasks` and an active run.
 fn running(store: &Store, id: StoryId, tasks: usize) {
@@ -87,8 +88,7 @@ fn running(store: &Store, id: StoryId, tasks: usize) {
 fn child(what: &str, home: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "the_child", "--nocapture", "--test-threads=1"])
-        .env(CHILD, what)
-        .env(HOME, home)
+        .envs([(CHILD, std::ffi::OsStr::new(what)), (HOME, home.as_os_str())])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())

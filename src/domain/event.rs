@@ -3,7 +3,7 @@
 //! Kinds are never reused: a new meaning is a new kind. Every body ever shipped stays readable
 //! (`tests/golden/events.jsonl`).
 
-use super::{AddedOrder, GateReport, Judgement, Oid, Outcome, PlannedTask, Purpose, RunId, SessionId, StoryId, TaskId, Usage};
+use super::{AddedOrder, GateReport, Judgement, LeftOut, Oid, Outcome, PlannedTask, Purpose, RunId, SessionId, StoryId, TaskId, Usage};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -203,6 +203,9 @@ pub struct AttemptEnded {
     pub left: Option<Oid>,
     /// When a rate-limited run may go on.
     pub resume_at: Option<Timestamp>,
+    /// What the agent wrote and no commit holds.
+    #[serde(default, skip_serializing_if = "LeftOut::is_empty")]
+    pub left_out: LeftOut,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -31,7 +31,8 @@ impl Task {
     pub(super) fn close(&mut self, e: &AttemptEnded, at: Timestamp) {
         if let Some(attempt) = self.attempts.last_mut() {
             let (outcome, summary, usage) = (e.outcome.clone(), e.summary.clone(), e.usage.clone());
-            attempt.ended = Some(AttemptEnd { at, outcome, summary, usage, rescue: e.rescue.clone(), left: e.left.clone() });
+            let (rescue, left, left_out) = (e.rescue.clone(), e.left.clone(), e.left_out.clone());
+            attempt.ended = Some(AttemptEnd { at, outcome, summary, usage, rescue, left, left_out });
         }
         self.activity.clear();
     }

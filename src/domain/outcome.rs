@@ -1,4 +1,4 @@
-//! How an attempt ended and what it used.
+//! How an attempt ended, what it used, and what it wrote beside its work.
 
 use super::StopReason;
 use serde::{Deserialize, Serialize};
@@ -98,6 +98,40 @@ impl Outcome {
             Outcome::Refused { detail } => format!("the result was refused: {detail}"),
             Outcome::Unresolved { paths } => format!("conflicts are still there in {}", paths.join(", ")),
         }
+    }
+}
+
+/// Most files that are named as left out.
+pub const LEFT_OUT_MAX: usize = 20;
+
+/// What an agent wrote and no commit holds: bounded, the first [`LEFT_OUT_MAX`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOut {
+    pub files: Vec<LeftOutFile>,
+    /// How many there are besides.
+    pub more: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOutFile {
+    /// A folder with many files ends with a slash.
+    pub path: String,
+    /// For people; may quote a pattern of the repository.
+    pub why: String,
+}
+
+impl LeftOut {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+    /// One line for each file, and one for those that are not named.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let more = (self.more > 0).then(|| format!("and {} more", self.more));
+        self.files.iter().map(|file| format!("{} ({})", file.path, file.why)).chain(more).collect()
     }
 }
 

@@ -1,6 +1,8 @@
 //! One task's life: what it may be, and the only table of what may happen to it.
 
-use super::{AttemptPrepared, AttemptStarted, ChangedFile, Event, Failures, Oid, Outcome, PlannedTask, SessionId, TaskId, Usage};
+use super::{
+    AttemptPrepared, AttemptStarted, ChangedFile, Event, Failures, LeftOut, Oid, Outcome, PlannedTask, SessionId, TaskId, Usage,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +90,8 @@ pub struct AttemptEnd {
     /// See [`AttemptEnded::left`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<Oid>,
+    #[serde(default, skip_serializing_if = "LeftOut::is_empty")]
+    pub left_out: LeftOut,
 }
 
 /// One landing, for the record.
@@ -281,6 +285,13 @@ impl Task {
             .filter_map(|attempt| attempt.ended.as_ref())
             .map(|end| end.summary.as_str())
             .find(|text| !text.is_empty())
+    }
+    /// What its agent wrote and no commit holds, when the worktree was last looked at.
+    #[must_use]
+    pub fn left_out(&self) -> Option<&LeftOut> {
+        let was_looked_at = |end: &&AttemptEnd| matches!(end.outcome, Outcome::Done | Outcome::NoChange | Outcome::Unresolved { .. });
+        let ends = self.attempts.iter().rev().filter_map(|attempt| attempt.ended.as_ref());
+        ends.into_iter().find(was_looked_at).map(|end| &end.left_out).filter(|left| !left.is_empty())
     }
     #[must_use]
     pub fn error(&self) -> Option<String> {

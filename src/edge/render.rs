@@ -168,6 +168,9 @@ fn tasks(tasks: &[Value]) -> String {
             if let Some(error) = task["error"].as_str() {
                 text += &format!("               {}\n", line(error, 160));
             }
+            for left in items(task, "leftOut") {
+                text += &format!("               left out: {}\n", line(left.as_str().unwrap_or_default(), 160));
+            }
         }
     }
     text

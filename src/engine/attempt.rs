@@ -11,8 +11,8 @@ use super::start_point::{StartPoint, Unusable};
 use super::{Places, settle};
 use crate::agent::{Agent, Brief, Reader, Signal};
 use crate::domain::{
-    Attempt, AttemptEnded, AttemptPrepared, AttemptStarted, Cancel, Event, Outcome, Prepared, Purpose, SessionId, Story, Task, TaskId,
-    Usage, Work,
+    Attempt, AttemptEnded, AttemptPrepared, AttemptStarted, Cancel, Event, LeftOut, Outcome, Prepared, Purpose, SessionId, Story, Task,
+    TaskId, Usage, Work,
 };
 use crate::error::{Error, Result};
 use crate::proc::{Job, JobSpec, JobState, Stop};
@@ -87,6 +87,10 @@ fn start(context: &Context, id: &TaskId) -> Result<Started> {
         };
         let event = AttemptPrepared { task: id.clone(), attempt: number, upon, origin, start };
         context.append(&[Event::AttemptPrepared(Box::new(event))])?;
+        if let Err(error) = context.repo.remember_ignored(&places.task_worktree(task)) {
+            // More may be named in the end than the agent wrote.
+            tracing::warn!(task = %id, %error, "what is ignored in the worktree is not known");
+        }
         let known = Known { conflicts: &point.conflicts, keeps_files: point.keeps_files(), resumed: remembers };
         let prompt = prompt::of(&story, task, purpose, &known, context.config.bounds.handoff_bytes_max);
         launch(context, &story, task, agent.as_ref(), &Launching { job: &job, session, resume, prompt: &prompt }).map(Ok)
@@ -142,6 +146,7 @@ fn ended(task: &TaskId, attempt: u32, outcome: Outcome) -> Event {
         rescue: None,
         left: None,
         resume_at: None,
+        left_out: LeftOut::default(),
     }))
 }
 

@@ -111,11 +111,13 @@ fn news(story: &Story, task: &Task, purpose: &Purpose, known: &Known<'_>) -> Str
         Purpose::NoChange if known.keeps_files && holds_earlier_work(task) => format!(
             "You said that you were done, but no file has changed this time. The working tree holds what earlier attempts left. Check whether \
              it is all that the task asks for: complete it, or, if it is whole as it stands, say so in a line that starts with \
-             `{NO_CHANGE_NEEDED}` and give the reason."
+             `{NO_CHANGE_NEEDED}` and give the reason.{}",
+            ignored(task)
         ),
         Purpose::NoChange => format!(
             "You said that you were done, but no file has changed. Either do the task now, or, if nothing needs to change, say so in a line \
-             that starts with `{NO_CHANGE_NEEDED}` and give the reason."
+             that starts with `{NO_CHANGE_NEEDED}` and give the reason.{}",
+            ignored(task)
         ),
         Purpose::Resolve { paths, .. } if task.brings.is_some() => {
             let marked = if conflicts.is_empty() { paths } else { conflicts };
@@ -141,6 +143,17 @@ fn news(story: &Story, task: &Task, purpose: &Purpose, known: &Known<'_>) -> Str
         }
         Purpose::Repair { commit } => repair(story, task, commit),
     }
+}
+
+/// What an agent wrote and git ignores: it is told, or it would write the same again.
+fn ignored(task: &Task) -> String {
+    let Some(left) = task.left_out() else { return String::new() };
+    let lines: Vec<String> = left.lines().iter().map(|line| format!("- {}", line.escape_debug())).collect();
+    format!(
+        "\n\nThese were written, but git ignores them, so they are not part of your work and will not reach anybody:\n\n{}\n\nWhere the task \
+         needs one of them, put it elsewhere, or have it taken all the same with `git add -f`.",
+        head(&lines.join("\n"), 4 * 1024)
+    )
 }
 
 /// What is asked of whoever is to turn a gate green, or to take back what changed it.

@@ -5,10 +5,11 @@ use super::start_point::is_agents_doing;
 use super::{Error, Places};
 use crate::agent::{Ending, Reader, guard};
 use crate::domain::{
-    Attempt, AttemptEnded, CHANGED_FILES_MAX, ChangedFile, Event, Oid, Outcome, Purpose, Story, Task, TaskAccepted, TaskId, is_claimed,
+    Attempt, AttemptEnded, CHANGED_FILES_MAX, ChangedFile, Event, LEFT_OUT_MAX, LeftOut, LeftOutFile, Oid, Outcome, Purpose, Story, Task,
+    TaskAccepted, TaskId, is_claimed,
 };
 use crate::error::Result;
-use crate::git::{Change, Expect, Repo, Snapshot, SnapshotRequest};
+use crate::git::{Change, Expect, Ignored, Repo, Snapshot, SnapshotRequest};
 use crate::proc::JobEnd;
 use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
@@ -49,9 +50,9 @@ pub(super) fn settle(context: &Context, id: &TaskId, number: u32, end: Option<Jo
     if usage.duration_ms == 0 {
         usage.duration_ms = end.as_ref().map_or(0, |end| end.duration_ms);
     }
-    let evidence = match &verdict.outcome {
-        Outcome::Done => evidence(context, &story, task, attempt, &summary),
-        _ => Evidence::Unhappy(verdict.outcome.clone()),
+    let (evidence, left_out) = match &verdict.outcome {
+        Outcome::Done => (evidence(context, &story, task, attempt, &summary), left_out(context, &story, task)),
+        _ => (Evidence::Unhappy(verdict.outcome.clone()), LeftOut::default()),
     };
     let (outcome, accepted) = match evidence {
         Evidence::Accepted(accepted) => (Outcome::Done, Some(accepted)),
@@ -60,7 +61,7 @@ pub(super) fn settle(context: &Context, id: &TaskId, number: u32, end: Option<Jo
     let rescue = if accepted.is_some() { None } else { rescue(context, &story, task, number) };
     let left = rescue.as_deref().and_then(|name| tree_left(&context.repo, attempt, name));
     let resume_at = resume_at(context, &story, &outcome);
-    let closing = AttemptEnded { task: id.clone(), attempt: number, outcome, summary, usage, rescue, left, resume_at };
+    let closing = AttemptEnded { task: id.clone(), attempt: number, outcome, summary, usage, rescue, left, resume_at, left_out };
     let mut events: Vec<Event> = guard::pushes_tried(folder).iter().map(|place| tried_to_push(id, place)).collect();
     events.push(Event::AttemptEnded(Box::new(closing)));
     events.extend(accepted.map(|accepted| Event::TaskAccepted(Box::new(TaskAccepted { attempt: number, ..accepted }))));
@@ -135,6 +136,21 @@ fn look(context: &Context, story: &Story, task: &Task, attempt: &Attempt, summar
     };
     repo.update_ref(&places.accepted_ref(task.id()), &head, Expect::Any, "aura: accepted")?;
     Ok(Evidence::Accepted(accepted(task, head, &snapshot)))
+}
+
+/// What the agent wrote and git ignores. That it cannot be listed costs nothing else.
+fn left_out(context: &Context, story: &Story, task: &Task) -> LeftOut {
+    match context.repo.newly_ignored(&Places(story).task_worktree(task), LEFT_OUT_MAX) {
+        Ok((named, count)) => {
+            let more = u32::try_from(count - named.len()).unwrap_or(u32::MAX);
+            let file = |found: Ignored| LeftOutFile { path: found.path, why: format!("ignored by {}", found.by) };
+            LeftOut { files: named.into_iter().map(file).collect(), more }
+        }
+        Err(error) => {
+            tracing::warn!(task = %task.id(), %error, "what is ignored in the worktree is not known");
+            LeftOut::default()
+        }
+    }
 }
 
 /// The files that the agent wrote and did not remove.

@@ -32,6 +32,8 @@ mod submodule;
 
 mod include;
 
+mod ignored;
+
 mod snapshot;
 
 mod start;
@@ -53,6 +55,7 @@ mod whole;
 pub use admin::put_aside;
 pub use aside::set_aside;
 pub use diff::{Change, FileChange};
+pub use ignored::Ignored;
 pub use include::Included;
 pub use land::{Landed, Merge};
 pub use overlay::content_id;

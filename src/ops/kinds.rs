@@ -42,7 +42,8 @@ pub const KINDS: &[(&str, &str, &str)] = &[
     (
         "attemptEnded",
         "An agent has ended.",
-        "task:text attempt:count outcome:AttemptOutcome summary:text usage:AttemptUsageView rescue:text? ~left:commit resumeAt:time?",
+        "task:text attempt:count outcome:AttemptOutcome summary:text usage:AttemptUsageView rescue:text? ~left:commit resumeAt:time? \
+         ~leftOut:LeftOut",
     ),
     ("taskAccepted", "The work of an agent may land.", "task:text attempt:count head:commit files:[ChangedFile] outsideClaim:texts"),
     ("landingConflicted", "Work conflicts with what has landed.", "task:text attempt:count tip:commit paths:texts"),
@@ -86,6 +87,8 @@ const PARTS: &[(&str, &str, &str)] = &[
     ),
     ("AddedOrder", "An order that Aura added, because two tasks claim one file.", "first:text then:text file:text"),
     ("ChangedFile", "A file that was changed, and how many lines.", "path:text added:count removed:count"),
+    ("LeftOut", "What an agent wrote and no commit holds.", "files:[LeftOutFile] more:count"),
+    ("LeftOutFile", "A file, or a folder whose name ends with a slash.", "path:text why:text"),
     ("MissingWork", "Landed work of a task that was not found.", "task:text paths:texts"),
     ("Purpose", "Why an attempt was made.", "purpose:text ~error:text ~why:text ~tip:commit ~paths:texts ~commit:commit"),
     ("AttemptOutcome", "How an attempt ended.", "result:text ~detail:text ~retryAfterS:big? ~paths:texts"),

@@ -75,11 +75,16 @@ pub struct RunView {
 
 /// A task in a run's result.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct TaskBrief {
     pub id: String,
     pub title: String,
     pub status: TaskStatus,
     pub error: Option<String>,
+    /// The first of what its agent wrote and no commit holds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    pub left_out: Vec<String>,
 }
 
 impl Op for RunWave {
@@ -282,5 +287,5 @@ fn touched(engine: &Engine, id: StoryId, since: i64) -> Result<BTreeSet<String>>
 }
 
 pub(super) fn brief(view: TaskView) -> TaskBrief {
-    TaskBrief { id: view.id, title: view.title, status: view.status, error: view.error }
+    TaskBrief { id: view.id, title: view.title, status: view.status, error: view.error, left_out: view.left_out }
 }

@@ -125,6 +125,10 @@ pub struct TaskView {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     pub outside_claim: Vec<String>,
+    /// What its agent wrote and no commit holds, and why; the first ones in the concise form.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    pub left_out: Vec<String>,
     /// Left out of the concise form.
     #[serde(flatten)]
     pub seed: Option<SeedTask>,
@@ -190,10 +194,15 @@ impl TaskView {
             activity: Some(concise(&task.activity, ACTIVITY_CHARS)).filter(|text| !text.is_empty()),
             error: error.map(|text| concise(&text, ERROR_CHARS)),
             outside_claim: task.outside_claim.iter().take(outside_max).map(|path| concise(path, TITLE_CHARS)).collect(),
+            left_out: left_out(task).iter().take(outside_max).map(|line| concise(line, ERROR_CHARS)).collect(),
             seed: (form != Form::Concise).then(|| SeedTask::of(task)),
             detail: (form == Form::Detailed).then(|| TaskDetail::of(task)),
         }
     }
+}
+
+fn left_out(task: &Task) -> Vec<String> {
+    task.left_out().map(domain::LeftOut::lines).unwrap_or_default()
 }
 
 impl SeedTask {

@@ -50,6 +50,7 @@ pub fn ended(task: &TaskId, attempt: u32, outcome: Outcome, resume_at: Option<Ti
         rescue: None,
         left: None,
         resume_at,
+        left_out: LeftOut::default(),
     }))
 }
 

@@ -154,6 +154,7 @@ fn one_of_each() -> Vec<Event> {
             summary: text(),
             usage: usage.clone(),
             left: matches!(outcome, Outcome::Stalled).then(|| oid("left")),
+            left_out: left_out(&outcome),
             outcome,
             rescue,
             resume_at,
@@ -214,6 +215,12 @@ fn one_of_each() -> Vec<Event> {
     events.extend(published.map(|how| Event::StoryPublished { commit: oid("s"), how }));
     events.sort_by_key(place);
     events
+}
+
+/// Of an attempt that changed nothing else.
+fn left_out(outcome: &Outcome) -> LeftOut {
+    let file = LeftOutFile { path: "lib/a.js".into(), why: "ignored by `.gitignore` (`lib/`)".into() };
+    if *outcome == Outcome::NoChange { LeftOut { files: vec![file], more: 3 } } else { LeftOut::default() }
 }
 
 /// What is found about the files that decide the gate, of every kind and standing.

@@ -3,6 +3,7 @@
 use crate::script::{Step, append, git, say, sh, write};
 use crate::world::{World, task};
 use serde_json::json;
+use std::fs;
 
 fn purposes(world: &World, id: &str) -> Vec<String> {
     world.attempts(id).into_iter().map(|(purpose, result)| format!("{purpose}: {result}")).collect()
@@ -213,5 +214,42 @@ fn conflict_markers_that_an_agent_leaves_are_refused_and_it_is_told() {
     let second = world.events_of_task("attemptStarted", "a").pop().unwrap();
     let prompt = std::fs::read_to_string(format!("{}/prompt.md", second["job"].as_str().unwrap())).unwrap();
     assert!(prompt.contains("conflicts are still there in base.txt"), "{prompt}");
+    world.close();
+}
+
+#[test]
+fn what_an_agent_writes_and_git_ignores_is_named_to_it_and_to_the_person() {
+    let mut world = World::new();
+    fs::write(world.path("repo/.git/info/exclude"), "lib/\n*.local\n__pycache__\nbuild/\n").unwrap();
+    world.story(vec![task("beside", &[]), task("alone", &[]), task("many", &[])]);
+    let made_by_tools = ["src/__pycache__/a.txt", "tool/build/out.txt", "target/a.txt"].map(|path| write(path, "x\n"));
+    let own = [write("beside.txt", "x\n"), write("tool/package.json", "{}\n"), write("Cargo.toml", "\n"), write("src/lib/util.js", "u\n")];
+    world.script("beside", "work", own.into_iter().chain(made_by_tools).collect());
+    world.script("alone", "work", vec![write("src/lib/only.js", "v\n")]);
+    world.script("alone", "nochange", vec![git(&["add", "-f", "src/lib/only.js"])]);
+    world.script(
+        "many",
+        "work",
+        vec![sh("mkdir build && for n in 1 2 3 4 5 6; do : > build/$n; done; for n in $(seq 1 25); do : > z$n.local; done")],
+    );
+    world.script("many", "nochange", vec![write("many.txt", "x\n")]);
+    let run = world.run_well();
+
+    let util = "src/lib/util.js (ignored by `.git/info/exclude` (`lib/`))";
+    assert_eq!(world.task_status("beside")["leftOut"], json!([util]), "what tools make is not named");
+    let brief = run["completedTasks"].as_array().unwrap().iter().find(|task| task["id"] == "beside").unwrap();
+    assert_eq!(brief["leftOut"], json!([util]));
+    assert_eq!(world.tool("get_task_output", json!({ "taskId": "beside" }))["leftOut"], json!([util]));
+
+    let told = world.events_of_task("attemptStarted", "alone")[1]["job"].as_str().unwrap().to_owned() + "/prompt.md";
+    let told = fs::read_to_string(told).unwrap();
+    assert!(told.contains("src/lib/only.js") && told.contains("lib/"), "{told}");
+    assert_eq!(world.landed("src/lib/only.js"), "v");
+    assert_eq!(world.task_status("alone").get("leftOut"), None, "what is landed is not left out");
+
+    let ended = world.events_of_task("attemptEnded", "many");
+    let named = ended[1]["leftOut"]["files"].as_array().unwrap();
+    assert_eq!((named.len(), &ended[1]["leftOut"]["more"]), (20, &json!(6)), "{named:?}");
+    assert!(named.iter().any(|file| file["path"] == "build/"), "a folder of many files is one: {named:?}");
     world.close();
 }

@@ -19,6 +19,7 @@ const LINE_CHARS_MAX: usize = 200;
 const TASKS_MAX: usize = 150;
 const CHECKS_MAX: usize = 30;
 const FINDINGS_MAX: usize = 40;
+const LEFT_OUT_MAX: usize = 5;
 /// Lines about what did not go straight.
 const TROUBLES_MAX: usize = 40;
 /// Our part of the text, so that it can be found again.
@@ -209,6 +210,10 @@ fn troubles(story: &Story, evidence: &Evidence<'_>) -> String {
             let more = task.outside_claim.len() - 1;
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             lines.push(format!("- **{}** changed files that its plan does not name: {}{more}\n", task.id(), cell(first, 120)));
+        }
+        if let Some(left) = task.left_out() {
+            let named: Vec<String> = left.lines().iter().take(LEFT_OUT_MAX).map(|line| cell(line, 160)).collect();
+            lines.push(format!("- **{}** also wrote what is not part of this: {}\n", task.id(), named.join(", ")));
         }
     }
     let brought = story.tasks.iter().filter(|task| task.brings.is_some() && task.has_landed()).count();
