@@ -162,7 +162,13 @@ pub struct Story {
     #[serde(default)]
     pub pull_request: Option<PullRequestRef>,
     pub worktrees_removed: bool,
+    /// The last of what a reader should know: see [`Event::Noted`].
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
+
+/// Most notes that a story shows; the log has all.
+const NOTES_MAX: usize = 20;
 
 /// A pull request of the story's branch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,6 +209,7 @@ impl Story {
             pushes: vec![],
             pull_request: None,
             worktrees_removed: false,
+            notes: vec![],
         }
     }
 
@@ -298,13 +305,19 @@ impl Story {
         }
     }
 
+    fn note(&mut self, text: &str) {
+        self.notes.push(text.to_owned());
+        let before = self.notes.len().saturating_sub(NOTES_MAX);
+        self.notes.drain(..before);
+    }
+
     // tidy: flat match
     fn apply_to_story(mut self, event: &Event, at: Timestamp, seq: i64) -> Result<Story, Illegal> {
         let refuse = |state: &str| Err(Illegal { event: illegal(&"", event).event, state: state.into() });
         let idle = self.run.is_none();
         match event {
             Event::StoryCreated(_) => return refuse("a story that exists"),
-            Event::Noted { .. } => {}
+            Event::Noted { text } => self.note(text),
             Event::AnalysisStarted if idle => self.analyzing = true,
             Event::AnalysisFinished { facts, reading } if self.analyzing => {
                 self.analysis = Some(Analysis { facts: facts.clone(), reading: reading.clone() });

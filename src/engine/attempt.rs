@@ -8,7 +8,7 @@ use super::drive::{Context, Told, in_turn};
 use super::guarding::forbid_pushes;
 use super::prompt::{self, Known};
 use super::start_point::{StartPoint, Unusable};
-use super::{Places, settle};
+use super::{Places, around, settle};
 use crate::agent::{Agent, Brief, Reader, Signal};
 use crate::domain::{
     Attempt, AttemptEnded, AttemptPrepared, AttemptStarted, Cancel, Event, LeftOut, Outcome, Prepared, Purpose, SessionId, Story, Task,
@@ -91,6 +91,7 @@ fn start(context: &Context, id: &TaskId) -> Result<Started> {
             // More may be named in the end than the agent wrote.
             tracing::warn!(task = %id, %error, "what is ignored in the worktree is not known");
         }
+        around::begin(context, &story, task, &job)?;
         let known = Known { conflicts: &point.conflicts, keeps_files: point.keeps_files(), resumed: remembers };
         let prompt = prompt::of(&story, task, purpose, &known, context.config.bounds.handoff_bytes_max);
         launch(context, &story, task, agent.as_ref(), &Launching { job: &job, session, resume, prompt: &prompt }).map(Ok)

@@ -37,6 +37,8 @@ pub(super) struct Context {
     pub starting: Semaphore,
     /// A turn to settle an attempt: many at once would only wait for the same disk, each with a story in memory.
     pub settling: Semaphore,
+    /// Held by whoever measures what lies around the worktrees, or puts it back.
+    pub measuring: std::sync::Mutex<()>,
     tell: mpsc::UnboundedSender<Told>,
 }
 
@@ -129,7 +131,8 @@ async fn drive_run(engine: Engine, id: StoryId) -> Result<()> {
     let (tell, told) = mpsc::unbounded_channel();
     let processors = std::thread::available_parallelism().map_or(TURNS, NonZero::get);
     let (starting, settling) = (Semaphore::new(processors.clamp(2, TURNS)), Semaphore::new(TURNS));
-    let context = Arc::new(Context { engine, id, repo, config, syncing: Mutex::default(), starting, settling, tell });
+    let (syncing, measuring) = (Mutex::default(), std::sync::Mutex::default());
+    let context = Arc::new(Context { engine, id, repo, config, syncing, starting, settling, measuring, tell });
     let (sender, receiver) = mpsc::channel(256);
     let mut driver = Driver { context, limits, in_flight: InFlight::default(), tail, sender, wait_until: None };
     driver.run(story, receiver, told).await

@@ -6,6 +6,7 @@
 
 mod ahead;
 mod analyze;
+mod around;
 mod ask;
 mod attempt;
 mod clean;
@@ -236,6 +237,10 @@ impl Places<'_> {
     /// What the worktree held when an attempt ended.
     fn end_ref(&self, task: &Task, attempt: u32) -> String {
         format!("{}{}/end-{attempt}", self.work_refs(), task.id())
+    }
+    /// The stash as it was when an attempt started.
+    fn stash_ref(&self, task: &Task, attempt: u32) -> String {
+        format!("{}{}/stash-{attempt}", self.work_refs(), task.id())
     }
     /// Accepted work that has not landed yet.
     fn accepted_ref(&self, task: &TaskId) -> String {

@@ -2,14 +2,14 @@
 
 use super::drive::{Context, Told};
 use super::start_point::is_agents_doing;
-use super::{Error, Places};
+use super::{Error, Places, around};
 use crate::agent::{Ending, Reader, guard};
 use crate::domain::{
     Attempt, AttemptEnded, CHANGED_FILES_MAX, ChangedFile, Event, LEFT_OUT_MAX, LeftOut, LeftOutFile, Oid, Outcome, Purpose, Story, Task,
     TaskAccepted, TaskId, is_claimed,
 };
 use crate::error::Result;
-use crate::git::{Change, Expect, Ignored, Repo, Snapshot, SnapshotRequest};
+use crate::git::{Change, Expect, Ignored, Repo, Snapshot, SnapshotRequest, Stashed};
 use crate::proc::JobEnd;
 use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
@@ -50,8 +50,11 @@ pub(super) fn settle(context: &Context, id: &TaskId, number: u32, end: Option<Jo
     if usage.duration_ms == 0 {
         usage.duration_ms = end.as_ref().map_or(0, |end| end.duration_ms);
     }
+    let seen = around::end(context, &story, task, attempt);
     let (evidence, left_out) = match &verdict.outcome {
-        Outcome::Done => (evidence(context, &story, task, attempt, &summary), left_out(context, &story, task)),
+        Outcome::Done => {
+            (evidence(context, &story, task, attempt, &Said { summary: &summary, taken: &seen.taken }), left_out(context, &story, task))
+        }
         _ => (Evidence::Unhappy(verdict.outcome.clone()), LeftOut::default()),
     };
     let (outcome, accepted) = match evidence {
@@ -62,12 +65,13 @@ pub(super) fn settle(context: &Context, id: &TaskId, number: u32, end: Option<Jo
     let left = rescue.as_deref().and_then(|name| tree_left(&context.repo, attempt, name));
     let resume_at = resume_at(context, &story, &outcome);
     let closing = AttemptEnded { task: id.clone(), attempt: number, outcome, summary, usage, rescue, left, resume_at, left_out };
-    let mut events: Vec<Event> = guard::pushes_tried(folder).iter().map(|place| tried_to_push(id, place)).collect();
+    let tried = guard::pushes_tried(folder);
+    let mut events: Vec<Event> = tried.iter().map(|place| tried_to_push(id, place)).chain(seen.notes).collect();
     events.push(Event::AttemptEnded(Box::new(closing)));
     events.extend(accepted.map(|accepted| Event::TaskAccepted(Box::new(TaskAccepted { attempt: number, ..accepted }))));
     context.append(&events)?;
     let places = Places(&story);
-    for pin in [places.start_ref(task, number), places.end_ref(task, number)] {
+    for pin in [places.start_ref(task, number), places.end_ref(task, number), places.stash_ref(task, number)] {
         context.unpin(&pin);
     }
     Ok(())
@@ -89,15 +93,22 @@ enum Evidence {
     Unhappy(Outcome),
 }
 
+/// What is known of an attempt besides its worktree.
+struct Said<'a> {
+    summary: &'a str,
+    /// Went off the user's stash while it ran.
+    taken: &'a [Stashed],
+}
+
 /// What is in the worktree is the truth: it becomes a commit, and the commit is looked at.
-fn evidence(context: &Context, story: &Story, task: &Task, attempt: &Attempt, summary: &str) -> Evidence {
-    match look(context, story, task, attempt, summary) {
+fn evidence(context: &Context, story: &Story, task: &Task, attempt: &Attempt, said: &Said<'_>) -> Evidence {
+    match look(context, story, task, attempt, said) {
         Ok(evidence) => evidence,
         Err(error) => Evidence::Unhappy(Outcome::Refused { detail: error.chain() }),
     }
 }
 
-fn look(context: &Context, story: &Story, task: &Task, attempt: &Attempt, summary: &str) -> Result<Evidence> {
+fn look(context: &Context, story: &Story, task: &Task, attempt: &Attempt, said: &Said<'_>) -> Result<Evidence> {
     let places = Places(story);
     let (branch, pin) = (places.task_branch(task), places.end_ref(task, attempt.number));
     let (repo, base) = (&context.repo, &attempt.base);
@@ -111,7 +122,10 @@ fn look(context: &Context, story: &Story, task: &Task, attempt: &Attempt, summar
         Err(error) => return Err(error.into()),
     };
     note_strays(context, story, task, attempt, &snapshot)?;
-    let declared = declares_no_change(summary);
+    if let Some(detail) = around::from_the_stash(repo, said.taken, &snapshot.changed)? {
+        return Ok(Evidence::Unhappy(Outcome::Refused { detail }));
+    }
+    let declared = declares_no_change(said.summary);
     let mut left = repo.new_markers(origin, &snapshot.content, written(&snapshot))?;
     if let Purpose::Resolve { paths, .. } = &attempt.purpose {
         left.extend(unresolved(repo, base, paths, &snapshot, declared)?);

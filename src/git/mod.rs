@@ -45,6 +45,9 @@ mod content;
 mod rescue;
 
 mod aside;
+
+mod around;
+
 // What programs make of a worktree.
 mod used;
 
@@ -53,6 +56,7 @@ mod overlay;
 mod whole;
 
 pub use admin::put_aside;
+pub use around::{Around, Stashed};
 pub use aside::set_aside;
 pub use diff::{Change, FileChange};
 pub use ignored::Ignored;

@@ -1,5 +1,5 @@
 use super::time::Time;
-use super::view::{FindingView, Form, PublishView, StoryStatus};
+use super::view::{self, FindingView, Form, PublishView, StoryStatus};
 use super::words::{GateVerdict, How};
 use super::{Effect, Engine, Op, Result, Toolset};
 use crate::domain::Completion;
@@ -74,6 +74,8 @@ pub struct CompleteView {
     pub verification_passed: Option<bool>,
     /// What it changes about files that decide the gate, and tests that say less: claimed, reported or accepted.
     pub findings: Vec<FindingView>,
+    /// What changed around the worktrees meanwhile, what agents tried or left.
+    pub notes: Vec<String>,
     pub message: String,
     pub summary: String,
     pub next: String,
@@ -124,6 +126,7 @@ impl Op for CompleteStory {
             pull_request_url: pull_request_url.clone(),
             verification_passed: story.tip_verdict().and_then(|verdict| GateVerdict::of(verdict).passed()),
             findings: FindingView::all(&story, Form::Concise),
+            notes: view::notes(&story, Form::Whole),
             message: message(published.as_ref(), pull_request_url.as_deref()),
             summary: summary(published.as_ref()),
             next: super::next(&story),

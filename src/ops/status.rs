@@ -59,6 +59,8 @@ pub struct StatusView {
     pub usage: UsageView,
     /// Folders that an agent had cut off from the repository. remove_worktree keeps and removes them.
     pub set_aside: Vec<String>,
+    /// What else to know: what changed around the worktrees, what an agent tried or left. The last ones in the concise form.
+    pub notes: Vec<String>,
     pub error: Option<String>,
     /// One sentence for people.
     pub summary: String,
@@ -138,6 +140,7 @@ impl StatusView {
             restored_gate: restored_gate(story, form),
             usage: UsageView::of(&story.usage()),
             set_aside: crate::engine::set_aside(story).iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+            notes: view::notes(story, form),
             error: trouble(story),
             summary: summary(story, &tasks),
             next: next(story, driven),

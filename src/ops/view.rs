@@ -16,6 +16,8 @@ const ACTIVITY_CHARS: usize = 60;
 const ERROR_CHARS: usize = 80;
 const OUTPUT_CHARS: usize = 700;
 const OUTSIDE_MAX: usize = 3;
+const NOTES_MAX: usize = 3;
+const NOTE_CHARS: usize = 240;
 /// Findings in the concise form.
 const FINDINGS_MAX: usize = 20;
 
@@ -102,6 +104,13 @@ pub(super) fn trouble(story: &Story) -> Option<String> {
         (None, Some(RunOutcome::Finished | RunOutcome::Cancelled) | None) | (Some(_), _) => None,
     };
     story.trouble.clone().or(run)
+}
+
+/// What a reader should know besides (may quote names that others gave).
+pub(super) fn notes(story: &Story, form: Form) -> Vec<String> {
+    let (max, chars) = if form == Form::Concise { (NOTES_MAX, NOTE_CHARS) } else { (usize::MAX, usize::MAX - 1) };
+    let before = story.notes.len().saturating_sub(max);
+    story.notes[before..].iter().map(|text| cut(text, chars)).collect()
 }
 
 /// A task and where it stands: the seed's `StoryTask`, and more.

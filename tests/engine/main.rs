@@ -8,6 +8,7 @@ mod script;
 #[path = "../support/world.rs"]
 mod world;
 
+mod around;
 mod ceremony;
 mod crash;
 mod evidence;

@@ -216,6 +216,7 @@ fn troubles(story: &Story, evidence: &Evidence<'_>) -> String {
             lines.push(format!("- **{}** also wrote what is not part of this: {}\n", task.id(), named.join(", ")));
         }
     }
+    lines.extend(story.notes.iter().map(|note| format!("- {}\n", cell(note, 300))));
     let brought = story.tasks.iter().filter(|task| task.brings.is_some() && task.has_landed()).count();
     if brought > 0 {
         let branch = cell(evidence.base_branch.unwrap_or("the base"), 120);
