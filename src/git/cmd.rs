@@ -126,6 +126,7 @@ impl Repo {
         let mut hooks = OsString::from("core.hooksPath=");
         hooks.push(self.git_dir.join("aura-no-hooks"));
         cmd = cmd.arg("-c").arg(hooks);
+        let cmd = cmd.arg("-c").arg(format!("core.ignoreCase={}", self.known.ignores_case));
         let lfs: &[&str] = if lfs_is_missing() { &WITHOUT_LFS } else { &[] };
         SETTINGS.iter().chain(lfs).fold(cmd, |cmd, setting| cmd.args(["-c", setting]))
     }

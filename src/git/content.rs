@@ -197,7 +197,9 @@ impl Repo {
             paths.extend_from_slice(name);
             paths.push(0);
         }
-        let cmd = self.git(Site::Tree { work: worktree, index }).args(["add", "-A", "--pathspec-from-file=-", "--pathspec-file-nul"]);
+        // A new file outside of what a sparse checkout holds is work like any other.
+        let add = ["add", "-A", "--sparse", "--pathspec-from-file=-", "--pathspec-file-nul"];
+        let cmd = self.git(Site::Tree { work: worktree, index }).args(add);
         let doing = format!("read {}", worktree.display());
         match nested {
             Nested::Refuse => run(cmd.stdin(paths), &doing).map(|_| ()),

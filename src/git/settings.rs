@@ -28,6 +28,9 @@ type Overrides = Vec<(String, String)>;
 pub(super) struct Known {
     /// Whether libgit2 reads this repository as git does.
     pub(super) by_library: bool,
+    /// Whether the file system takes names for the same that differ in case only. What the configuration says was true where the
+    /// repository was made, which may be another machine.
+    pub(super) ignores_case: bool,
     /// Author and committer, once they are known.
     people: OnceLock<(Person, Person)>,
     /// The repository's own configuration file as it was at first.
@@ -41,7 +44,9 @@ pub(super) struct Known {
 impl Known {
     pub(super) fn new(git_dir: &Path, by_library: bool) -> Known {
         let first = std::fs::read(git_dir.join("config")).ok();
-        Known { by_library, people: OnceLock::new(), first, trusted: OnceLock::new(), overrides: Mutex::default() }
+        // Git itself looks for its own file under another name.
+        let ignores_case = git_dir.join("CoNfIg").symlink_metadata().is_ok();
+        Known { by_library, ignores_case, people: OnceLock::new(), first, trusted: OnceLock::new(), overrides: Mutex::default() }
     }
 }
 

@@ -253,3 +253,41 @@ fn what_an_agent_writes_and_git_ignores_is_named_to_it_and_to_the_person() {
     assert!(named.iter().any(|file| file["path"] == "build/"), "a folder of many files is one: {named:?}");
     world.close();
 }
+
+/// A repository that was made on a file system which does not tell case apart, and is worked on where it is told apart.
+#[test]
+fn names_that_differ_in_case_only_are_two_files_whatever_the_configuration_says() {
+    let mut world = World::new();
+    world.git(&["config", "core.ignoreCase", "true"]);
+    world.settle_checkout();
+    world.story(vec![task("renames", &[]), task("adds", &[])]);
+    world.script("renames", "work", vec![sh("mv base.txt Base.txt")]);
+    world.script("adds", "work", vec![write(".GitIgnore", "two\n"), write("adds.txt", "x\n")]);
+    world.run_well();
+    assert!(world.landed("Base.txt").starts_with("one\n"), "{}", world.story_so_far());
+    assert_eq!((world.landed(".GitIgnore"), world.landed(".gitignore")), ("two".into(), "/target".into()));
+    world.close();
+}
+
+#[test]
+fn a_new_file_outside_of_a_sparse_checkout_lands_and_nothing_is_removed() {
+    let mut world = World::new();
+    world.git(&["stash", "-q"]);
+    world.git(&["checkout", "-q", "main"]);
+    for folder in ["app", "lib"] {
+        fs::create_dir(world.path("repo").join(folder)).unwrap();
+        world.write(&format!("{folder}/f.txt"), "x\n");
+    }
+    world.git(&["add", "-A"]);
+    world.git(&["commit", "-qm", "folders"]);
+    world.git(&["sparse-checkout", "set", "--cone", "app"]);
+    world.settle_checkout();
+    world.story(vec![task("a", &[]), task("b", &["a"])]);
+    world.script("a", "work", vec![append("app/f.txt", "more\n"), write("other/new.txt", "x\n")]);
+    world.script("b", "work", vec![sh("test ! -e lib/f.txt"), write("lib/g.txt", "x\n")]);
+    world.run_well();
+    let changed = world.git(&["diff", "--name-status", "main", &world.branch()]);
+    assert_eq!(changed.lines().collect::<Vec<_>>(), ["M\tapp/f.txt", "A\tlib/g.txt", "A\tother/new.txt"]);
+    assert_eq!(world.call("complete_story", json!({ "storyId": world.id, "publish": "branch" })).code, 0);
+    world.close();
+}
