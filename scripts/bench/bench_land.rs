@@ -3,8 +3,8 @@
 use crate::world::{World, git};
 use crate::{in_turn, ratio, show};
 use aura::domain::{
-    AttemptEnded, AttemptStarted, Event, Landable, Mode, Oid, Outcome, Plan, PlanAccepted, Purpose, RunId, Scope, SessionId, Story,
-    StoryCreated, StoryId, Task, TaskAccepted, TaskDraft, Usage,
+    AttemptEnded, AttemptStarted, Event, Landable, LeftOut, Mode, Oid, Outcome, Plan, PlanAccepted, Purpose, RunId, Scope, SessionId,
+    Story, StoryCreated, StoryId, Task, TaskAccepted, TaskDraft, Usage,
 };
 use aura::git::{At, Expect, Landed, Repo};
 use jiff::Timestamp;
@@ -151,6 +151,7 @@ fn permits(heads: &[Oid], base: &Oid) -> Vec<Landable> {
             usage,
             rescue: None,
             left: None,
+            left_out: LeftOut::default(),
             resume_at: None,
         };
         let accepted = TaskAccepted { task, attempt: 1, head: head.clone(), files: vec![], outside_claim: vec![] };

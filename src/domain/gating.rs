@@ -12,6 +12,9 @@ pub struct Gates {
     pub verdicts: BTreeMap<Oid, Verdict>,
     /// The commit being gated now, and for which wave.
     pub running: Option<(Oid, u32)>,
+    /// Highest wave that the running gate speaks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers: Option<u32>,
     /// Highest wave of the plan whose gate allows going on.
     pub wave: u32,
     /// The last commit that a gate allowed.
@@ -75,6 +78,14 @@ impl Story {
         }
     }
 
+    /// A gate speaks for the waves that are settled in what it looks at: a repair may be gated while others of its wave still
+    /// work. Where the tip has moved already, nobody knows, and it speaks for none that was not allowed before.
+    pub(super) fn gate_started(&mut self, commit: &Oid, wave: u32) {
+        let settled = if *commit == self.tip.commit { self.settled_wave() } else { self.gates.wave };
+        self.gates.covers = Some(wave.min(settled));
+        self.gates.running = Some((commit.clone(), wave));
+    }
+
     pub(super) fn gate_finished(&mut self, wave: u32, report: &GateReport) {
         let gates = &mut self.gates;
         if gates.running.as_ref().is_some_and(|(commit, _)| *commit == report.commit) {
@@ -88,9 +99,10 @@ impl Story {
         if wave == 0 {
             return;
         }
+        let covers = gates.covers.take().unwrap_or(wave).min(wave);
         (gates.last, gates.last_wave) = (Some(report.clone()), wave);
         if report.verdict.allows() {
-            gates.wave = gates.wave.max(wave);
+            gates.wave = gates.wave.max(covers);
             gates.good = Some(report.commit.clone());
             gates.red = None;
         } else {

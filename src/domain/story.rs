@@ -384,7 +384,7 @@ impl Story {
             Event::LandingsVerified { tip, missing } if *tip == self.tip.commit => {
                 self.verified = Some(Verification { tip: tip.clone(), missing: missing.clone() });
             }
-            Event::GateStarted { commit, wave, .. } => self.gates.running = Some((commit.clone(), *wave)),
+            Event::GateStarted { commit, wave, .. } => self.gate_started(commit, *wave),
             Event::GateFinished { wave, report } => self.gate_finished(*wave, report),
             Event::Judged(judgement) if !self.is_closed() => self.judged(judgement, seq),
             Event::FindingsAccepted { ids, .. } if !self.is_closed() && self.may_accept(ids) => self.findings_accepted(ids),

@@ -1,8 +1,6 @@
 //! One task's life: what it may be, and the only table of what may happen to it.
 
-use super::{
-    AttemptPrepared, AttemptStarted, ChangedFile, Event, Failures, LeftOut, Oid, Outcome, PlannedTask, SessionId, TaskId, Usage,
-};
+use super::{AttemptPrepared, AttemptStarted, ChangedFile, Event, Failures, LeftOut, Oid, Outcome, PlannedTask, SessionId, TaskId, Usage};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

@@ -314,6 +314,19 @@ fn no_verdict_is_given_on_a_tip_that_has_moved() {
     assert!(green.story.gates.red.is_none());
 }
 
+/// A repair may be gated while others of its wave still work: that gate does not speak for them.
+#[test]
+fn a_gate_speaks_for_the_waves_that_are_settled_in_what_it_looks_at() {
+    let open = Tale::running().landed().culprit();
+    let (commit, tree) = (open.story.tip.commit.clone(), open.story.tip.tree.clone());
+    let open = open.tell(Event::GateStarted { commit, tree, wave: 1 }).gated(Verdict::Passed);
+    assert_eq!(open.story.gates.wave, 0, "its only task is not over");
+    let over = Tale::running().landed();
+    let (commit, tree) = (over.story.tip.commit.clone(), over.story.tip.tree.clone());
+    let over = over.tell(Event::GateStarted { commit, tree, wave: 1 }).gated(Verdict::Passed);
+    assert_eq!(over.story.gates.wave, 1);
+}
+
 #[test]
 fn a_set_of_tasks_is_blamed_and_the_gate_looks_again_when_the_last_of_them_has_landed() {
     let tale = Tale::running().landed();
