@@ -44,6 +44,7 @@ impl Day {
             (r"\b[0-9a-f]{7,40}\b", "HEX"),
             (r"\d+(\.\d+)? ?(ms|s|min)\b", "TIME"),
             (r#""(seq|since|durationMs|agentSeconds)": [0-9.]+"#, "\"$1\": N"),
+            (r"\bsince \d+", "since N"),
         ] {
             text = Regex::new(pattern).unwrap().replace_all(&text, word).into_owned();
         }
