@@ -23,6 +23,7 @@ program = "sh"
 args = ["-c", "prompt=$(cat); echo I am the agent; case $prompt in *impossible*) echo that cannot be done; exit 1 ;; esac; echo done > {task}.txt"]
 [limits]
 attempts = 1
+rounds = 1
 [gate]
 checks = [{ name = "version", kind = "test", run = "git --version" }]
 "#;

@@ -70,6 +70,7 @@ function New-World {
         'args = ["demo-agent"]'
         '[limits]'
         'attempts = 1'
+        'rounds = 1'
         'grace = "1s"'
         '[gate]'
         'checks = [{ name = "version", kind = "test", run = "git --version" }]'

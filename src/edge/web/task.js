@@ -43,7 +43,7 @@ export class TaskPanel {
         Transcript: this.transcriptNode,
         Prompt: h('div', { class: 'prompt' }, this.files, this.prompt),
         Diff: this.diff.node,
-        Attempts: h('div', { class: 'scroll-y' }, this.attempts, this.none),
+        Attempts: h('div', { class: 'scroll-y', tabindex: '0', role: 'group', 'aria-label': 'Attempts' }, this.attempts, this.none),
       },
       () => this.#load(),
     );
