@@ -364,7 +364,7 @@ Describe 'The setup' {
             Import-Module Aura-Story
             $module = Get-Module -Name Aura-Story
             $module.Path | Should -BeLike ($world.Path + '*')
-            $module.ExportedFunctions.Count | Should -Be 15
+            $module.ExportedFunctions.Count | Should -Be 16
             (New-AuraStory 'Installed').title | Should -Be 'Installed'
         } finally {
             $env:AURA_BIN = $program
