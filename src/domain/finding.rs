@@ -37,6 +37,26 @@ impl FindingKind {
     pub fn is_weakening(self) -> bool {
         !matches!(self, FindingKind::JudgeChanged | FindingKind::JudgeRemoved | FindingKind::WrongTree)
     }
+
+    /// What was found, for people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            FindingKind::JudgeChanged => "changed",
+            FindingKind::JudgeRemoved => "removed",
+            FindingKind::TestRemoved => "test removed",
+            FindingKind::TestSkipped => "test skipped",
+            FindingKind::ExpectedToFail => "test expected to fail",
+            FindingKind::TestsNarrowed => "only some tests run",
+            FindingKind::CasesRemoved => "cases removed",
+            FindingKind::AssertionRemoved => "assertion removed",
+            FindingKind::AssertionWeakened => "assertion weakened",
+            FindingKind::ExpectationChanged => "another value expected",
+            FindingKind::LimitRaised => "limit raised",
+            FindingKind::SnapshotRewritten => "snapshots rewritten",
+            FindingKind::WrongTree => "may test another tree",
+        }
+    }
 }
 
 /// What a finding means for the story.

@@ -17,7 +17,9 @@ impl Story {
         findings.iter().filter(|finding| self.is_open(finding))
     }
 
-    fn is_open(&self, finding: &Finding) -> bool {
+    /// Whether a finding keeps the story open.
+    #[must_use]
+    pub fn is_open(&self, finding: &Finding) -> bool {
         match finding.standing {
             Standing::Refused => true,
             Standing::Held => !self.accepted.contains(&finding.id),

@@ -445,10 +445,11 @@ fn verdict_of_run(story: &Story, limits: &Limits) -> RunOutcome {
     if let Some(missing) = story.missing_work().first() {
         return RunOutcome::Failed { reason: missing.sentence() };
     }
-    if attempts_of(story) >= limits.run_attempts(story) && unfinished(story, run.scope, run.wave).is_some() {
-        return RunOutcome::Failed { reason: format!("the run has started {} attempts, as many as it may", attempts_of(story)) };
-    }
+    let started = attempts_of(story);
     match unfinished(story, run.scope, run.wave) {
+        Some(_) if started >= limits.run_attempts(story) => {
+            RunOutcome::Failed { reason: format!("the run has started {started} attempts, as many as it may") }
+        }
         Some(_) if held > 0 && story.all_landed() && story.tip_allows() => {
             RunOutcome::Stopped { reason: StopReason::Held, detail: held_text(held) }
         }

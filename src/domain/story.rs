@@ -79,6 +79,14 @@ pub struct Throttle {
     pub hits: u32,
 }
 
+impl Throttle {
+    /// The hits with one more at that moment, which counts when the limit was thought to be over.
+    #[must_use]
+    pub fn hits_at(&self, at: Timestamp) -> u32 {
+        self.hits + u32::from(self.until <= at)
+    }
+}
+
 /// The last look for all landed work at a tip of the story branch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -296,7 +304,7 @@ impl Story {
         let limit = run.max_parallelism;
         if let Outcome::RateLimited { .. } = outcome {
             let before = self.throttle.take().unwrap_or(Throttle { until: at, parallelism: limit, hits: 0 });
-            let hits = before.hits + u32::from(before.until <= at);
+            let hits = before.hits_at(at);
             let until = resume_at.unwrap_or(at).max(before.until);
             self.throttle = Some(Throttle { until, parallelism: (before.parallelism / 2).max(1), hits });
         } else if let (Outcome::Done, Some(throttle)) = (outcome, &mut self.throttle) {

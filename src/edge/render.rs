@@ -254,29 +254,13 @@ fn findings(value: &Value) -> String {
         let about =
             [s(finding, "subject"), s(finding, "detail")].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
         let start: String = s(finding, "id").chars().take(8).collect();
-        text += &line(&format!("{standing:<8} {start}  {}  {}{place}  {about}", kind_words(s(finding, "kind")), s(finding, "path")), 200);
+        text += &line(
+            &format!("{standing:<8} {start}  {}  {}{place}  {about}", crate::ops::finding_words(s(finding, "kind")), s(finding, "path")),
+            200,
+        );
         text += "\n";
     }
     text
-}
-
-fn kind_words(kind: &str) -> &str {
-    match kind {
-        "judgeChanged" => "changed",
-        "judgeRemoved" => "removed",
-        "testRemoved" => "test removed",
-        "testSkipped" => "test skipped",
-        "expectedToFail" => "test expected to fail",
-        "testsNarrowed" => "only some tests run",
-        "casesRemoved" => "cases removed",
-        "assertionRemoved" => "assertion removed",
-        "assertionWeakened" => "assertion weakened",
-        "expectationChanged" => "another value expected",
-        "limitRaised" => "limit raised",
-        "wrongTree" => "may test another tree",
-        "snapshotRewritten" => "snapshots rewritten",
-        other => other,
-    }
 }
 
 fn status(value: &Value) -> String {

@@ -7,6 +7,7 @@ use super::drive::Context;
 use crate::domain::{Attempt, Event, Story, Task, Work};
 use crate::error::{Error, Result};
 use crate::git::{Around, FileChange, Repo, Stashed};
+use crate::proc::{Durable, read_json, write_json};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::PoisonError;
@@ -64,8 +65,9 @@ fn measure(context: &Context, story: &Story, task: &Task, attempt: &Attempt, wat
     let back: Vec<Stashed> = watched.before.stash_taken(&now);
     let mut notes = vec![];
     if let Err(error) = repo.restore_stash(&back) {
-        let kept = Places(story).stash_ref(task, attempt.number).replace("/work/", "/stash/");
-        if let Some(pinned) = repo.resolve(&Places(story).stash_ref(task, attempt.number))? {
+        let (places, number) = (Places(story), attempt.number);
+        let kept = places.kept_stash_ref(task, number);
+        if let Some(pinned) = repo.resolve(&places.stash_ref(task, number))? {
             repo.keep(&kept, &pinned)?;
         }
         let text = format!("entries of the stash that went while `{id}` ran could not be put back, and are kept under `{kept}`: {error}");
@@ -122,12 +124,9 @@ fn own_branches(story: &Story) -> Vec<String> {
 }
 
 fn read(job: &Path) -> Option<Watched> {
-    serde_json::from_slice(&std::fs::read(job.join(FILE)).ok()?).ok()
+    read_json(&job.join(FILE)).ok().flatten()
 }
 
 fn write(job: &Path, watched: &Watched) -> Result<()> {
-    let (file, new) = (job.join(FILE), job.join("around.new"));
-    let text = serde_json::to_vec(watched).map_err(|e| Error::internal("write what is around").because(e))?;
-    let written = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &file));
-    written.map_err(|e| Error::internal(format!("write {}", file.display())).because(e))
+    Ok(write_json(&job.join(FILE), watched, Durable::No)?)
 }

@@ -7,6 +7,7 @@ use super::drive::Context;
 use super::gating::gate_at;
 use crate::domain::{Event, Oid, Story, Task, TaskId};
 use crate::error::Result;
+use crate::git;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ fn search(context: &Context, good: Option<&Oid>, bad: &Oid) -> Result<Found> {
     }
     let landings = context.repo.landings(from, bad)?;
     // Without a commit that was ever allowed, the base itself may be red: then no task is to blame.
-    let base_allows = if good.is_none() { allows(context, &base)? } else { Some(true) };
+    let base_allows = if good.is_none() { allows(context, &context.repo.tree_of(&base)?, || Ok(base.clone()))? } else { Some(true) };
     let Some(base_allows) = base_allows else { return Ok(Found::Stopped) };
     if !base_allows {
         let failing =
@@ -148,7 +149,7 @@ impl<'a> Line<'a> {
         for step in steps.iter().rev() {
             let Some(task) = step.task.filter(|task| task.id() != first.id()) else { continue };
             let Some(tree) = self.context.repo.without(self.bad, step.commit, &step.onto)? else { continue };
-            match self.allows(&tree, self.bad)? {
+            match self.allows(&tree)? {
                 Some(true) => return Ok(Found::Tasks(vec![task.id().clone()])),
                 Some(false) => {}
                 None => return Ok(Found::Stopped),
@@ -161,7 +162,7 @@ impl<'a> Line<'a> {
     fn first_red(&self, before: &[&Step<'a>], steps: &[&Step<'a>]) -> Result<Ended<'a>> {
         let red_with = |count: usize| -> Result<Option<Option<bool>>> {
             let Some(tree) = self.put_together(before.iter().chain(&steps[..count]).copied())? else { return Ok(None) };
-            Ok(Some(self.allows(&tree, self.bad)?.map(|allows| !allows)))
+            Ok(Some(self.allows(&tree)?.map(|allows| !allows)))
         };
         if steps.is_empty() {
             return Ok(Ended::Green);
@@ -226,25 +227,22 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Gates a tree, as a commit on top of `parent`; none when the run was stopped.
-    fn allows(&self, tree: &Oid, parent: &Oid) -> Result<Option<bool>> {
-        if let Some(verdict) = self.context.story()?.gates.verdicts.get(tree) {
-            return Ok(Some(verdict.allows()));
-        }
+    /// Gates a tree that no commit of the story has; none when the run was stopped.
+    fn allows(&self, tree: &Oid) -> Result<Option<bool>> {
         let repo = &self.context.repo;
-        let commit = repo.commit_tree(tree, &[parent], "Look at a part of the story\n", self.story.updated_at)?;
-        allows(self.context, &commit)
+        let commit = || repo.commit_tree(tree, &[self.bad], "Look at a part of the story\n", self.story.updated_at);
+        allows(self.context, tree, commit)
     }
 }
 
-/// Gates one commit for the search; none when the run was stopped. The verdict is kept: no tree is gated twice.
-fn allows(context: &Context, commit: &Oid) -> Result<Option<bool>> {
+/// Gates one tree for the search, at a commit that has it; none when the run was stopped. The verdict is kept: no tree is
+/// gated twice.
+fn allows(context: &Context, tree: &Oid, commit: impl FnOnce() -> git::Result<Oid>) -> Result<Option<bool>> {
     let story = context.story()?;
-    let tree = context.repo.tree_of(commit)?;
-    if let Some(verdict) = story.gates.verdicts.get(&tree) {
+    if let Some(verdict) = story.gates.verdicts.get(tree) {
         return Ok(Some(verdict.allows()));
     }
-    let Some(report) = gate_at(context, &story, commit, &tree)? else { return Ok(None) };
+    let Some(report) = gate_at(context, &story, &commit()?, tree)? else { return Ok(None) };
     let allows = report.verdict.allows();
     if !report.reused {
         context.append(&[Event::GateFinished { wave: 0, report: Box::new(report) }])?;

@@ -65,7 +65,7 @@ pub(super) fn after_gate(site: &Site<'_>, report: &GateReport, gate: GateOf<'_>)
     }
     let mut judgement = Judgement { base, commit, tree, findings, laid: vec![], restored: None, take_back: None };
     let known = story.judgement.as_ref().filter(|known| known.tree == judgement.tree && known.base == judgement.base);
-    let open: Vec<&Finding> = judgement.findings.iter().filter(|finding| is_open(story, finding)).collect();
+    let open: Vec<&Finding> = judgement.findings.iter().filter(|finding| story.is_open(finding)).collect();
     let judges = open.iter().filter(|finding| finding.kind != FindingKind::WrongTree);
     let paths: BTreeSet<&String> = judges.map(|finding| &finding.path).collect();
     if !open.is_empty() && report.verdict.allows() {
@@ -95,14 +95,6 @@ pub(super) fn after_gate(site: &Site<'_>, report: &GateReport, gate: GateOf<'_>)
     Ok(Some(vec![Event::Judged(Box::new(judgement))]))
 }
 
-fn is_open(story: &Story, finding: &Finding) -> bool {
-    match finding.standing {
-        Standing::Refused => true,
-        Standing::Held => !story.is_accepted(finding),
-        Standing::Claimed | Standing::Reported => false,
-    }
-}
-
 /// Why a good end proves nothing, each as a finding.
 fn wrong_trees(site: &Site<'_>, commit: &Oid) -> Result<Vec<Finding>> {
     let worktree = Places(site.story).gate_worktree();
@@ -110,7 +102,7 @@ fn wrong_trees(site: &Site<'_>, commit: &Oid) -> Result<Vec<Finding>> {
     let of_base = base_settings(site, site.story.judged_base())?;
     let finding = |why: String| {
         let standing = standing_of(JudgeSettings::policy(&site.config.judge, &of_base, "."));
-        let id = content_id(why.as_bytes()).chars().take(16).collect();
+        let id = finding_id(why.as_bytes());
         Finding {
             id,
             kind: FindingKind::WrongTree,
@@ -195,9 +187,14 @@ fn bounded(found: &mut Vec<Finding>, commit: &Oid) {
     }
 }
 
+/// A name for what was found, short enough to type.
+fn finding_id(content: &[u8]) -> String {
+    content_id(content).chars().take(16).collect()
+}
+
 fn finding(seen: Observation, standing: Standing, touched: &BTreeMap<String, Touched<'_>>) -> Finding {
     let content = format!("{:?}\0{}\0{}\0{}", seen.kind, seen.path, seen.subject, seen.key);
-    let id = content_id(content.as_bytes()).chars().take(16).collect();
+    let id = finding_id(content.as_bytes());
     let task = touched.get(&seen.path).and_then(|touched| touched.by.last()).map(|task| task.id().clone());
     let Observation { kind, path, line, subject, detail, .. } = seen;
     Finding { id, kind, path, line, subject, detail, standing, task }
@@ -254,7 +251,7 @@ impl Engine {
         let mut chosen: BTreeSet<String> = BTreeSet::new();
         for id in ids {
             let starts = |finding: &&&Finding| id.len() >= 4 && finding.id.starts_with(id.as_str());
-            if refused.iter().any(|finding| id.len() >= 4 && finding.id.starts_with(id.as_str())) {
+            if refused.iter().any(|finding| starts(&finding)) {
                 return Err(Error::new(Code::NeedsPerson, format!("accept `{}`: the settings refuse it", shown(id)))
                     .hint("let `aura run --all` take it back, or change [judge] in your own settings"));
             }

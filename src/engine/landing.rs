@@ -50,10 +50,14 @@ fn land_now(context: &Context, permit: &Landable) -> Result<()> {
         .hint("something else commits to the story branch; stop it and run again"))
 }
 
-/// The permit of another accepted task whose landing is the commit `now`.
+/// The permit of another accepted task whose landing comes next on the way to the commit `now`.
 fn landed_before(repo: &Repo, story: &Story, permit: &Landable, now: &Oid) -> Result<Option<Landable>> {
-    let parents = repo.parents(now)?;
-    Ok(story.landings().find(|other| other != permit && parents.contains(other.head())))
+    for other in story.landings().filter(|other| other != permit) {
+        if repo.landing_of(other.head(), &story.tip.commit, now)?.is_some() {
+            return Ok(Some(other));
+        }
+    }
+    Ok(None)
 }
 
 /// A landing that was refused: the task, and what can be done. Its work stays on the task's branch.

@@ -242,6 +242,10 @@ impl Places<'_> {
     fn stash_ref(&self, task: &Task, attempt: u32) -> String {
         format!("{}{}/stash-{attempt}", self.work_refs(), task.id())
     }
+    /// The same, where it could not be put back: it stays when the story's work is over.
+    fn kept_stash_ref(&self, task: &Task, attempt: u32) -> String {
+        format!("refs/aura/stories/{}/stash/{}/stash-{attempt}", self.0.id.short(), task.id())
+    }
     /// Accepted work that has not landed yet.
     fn accepted_ref(&self, task: &TaskId) -> String {
         format!("{}{task}/accepted", self.work_refs())

@@ -251,7 +251,7 @@ fn rescue(context: &Context, story: &Story, task: &Task, number: u32) -> Option<
 fn resume_at(context: &Context, story: &Story, outcome: &Outcome) -> Option<Timestamp> {
     let Outcome::RateLimited { retry_after_s, .. } = outcome else { return None };
     let now = Timestamp::now();
-    let hits = story.throttle.as_ref().map_or(0, |throttle| throttle.hits + u32::from(throttle.until <= now));
+    let hits = story.throttle.as_ref().map_or(0, |throttle| throttle.hits_at(now));
     let doubled = || context.config.bounds.rate_limit_wait.saturating_mul(2_u32.saturating_pow(hits)).min(UNTOLD_LIMIT_MAX);
     let wait = retry_after_s.map_or_else(|| doubled().max(context.config.bounds.rate_limit_wait), Duration::from_secs).min(LIMIT_MAX);
     Some(now + SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO))

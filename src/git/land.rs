@@ -130,7 +130,7 @@ impl Repo {
     }
 
     /// The commit right after `tip` on the way to `now`, if it is the landing of `head`.
-    fn landing_of(&self, head: &Oid, tip: &Oid, now: &Oid) -> Result<Option<Oid>> {
+    pub fn landing_of(&self, head: &Oid, tip: &Oid, now: &Oid) -> Result<Option<Oid>> {
         if !self.is_ancestor(tip, now)? {
             return Ok(None);
         }

@@ -30,13 +30,9 @@ impl Repo {
             lines.extend(format!("0 {}\t{path}\0", "0".repeat(tip.as_str().len())).into_bytes());
         }
         for entry in parts(&listed.stdout) {
-            if let Some((meta, name)) = entry.split_once('\t')
-                && paths.iter().any(|path| path == name)
-            {
-                let mut fields = meta.split(' ');
-                if let (Some(mode), Some(_), Some(id)) = (fields.next(), fields.next(), fields.next()) {
-                    lines.extend(format!("{mode} {id}\t{name}\0").into_bytes());
-                }
+            // The index takes the lines of `ls-tree` as they are.
+            if entry.split_once('\t').is_some_and(|(_, name)| paths.iter().any(|path| path == name)) {
+                lines.extend(entry.into_bytes().into_iter().chain([0]));
             }
         }
         run(self.git(Site::Index(index)).args(["update-index", "--replace", "-z", "--index-info"]).stdin(lines), &doing)?;

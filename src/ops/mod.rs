@@ -34,6 +34,7 @@ pub use run::{RunView, RunWave, run_result};
 pub use status::{GetOrchestratorStatus, StatusView};
 pub use wait::{WAIT_SECONDS, WAIT_SECONDS_MAX};
 use which::story;
+pub use words::finding_words;
 
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};

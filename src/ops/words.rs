@@ -289,6 +289,12 @@ impl CheckResult {
     }
 }
 
+/// What was found, for people; a kind that a newer Aura has found is shown as it is called.
+#[must_use]
+pub fn finding_words(kind: &str) -> &str {
+    serde_json::from_value::<domain::FindingKind>(kind.into()).map_or(kind, |known| known.words())
+}
+
 impl FindingKind {
     pub(super) fn of(kind: domain::FindingKind) -> FindingKind {
         match kind {

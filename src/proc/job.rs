@@ -247,13 +247,13 @@ pub(super) fn open_lock(folder: &Path) -> io::Result<File> {
 
 /// Whether a file has to survive the machine.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Durable {
+pub enum Durable {
     Yes,
     No,
 }
 
 /// Whole or not at all: written beside, then renamed.
-pub(super) fn write_json(path: &Path, value: &impl Serialize, durable: Durable) -> Result<(), ProcError> {
+pub fn write_json(path: &Path, value: &impl Serialize, durable: Durable) -> Result<(), ProcError> {
     let write = || {
         // Two processes may ask the same job to stop at once.
         let beside = path.with_extension(format!("{}.tmp", std::process::id()));
@@ -269,7 +269,7 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize, durable: Durable) 
 }
 
 /// `None` if there is no such file.
-pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ProcError> {
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ProcError> {
     match fs::read(path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?)) {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

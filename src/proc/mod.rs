@@ -19,7 +19,7 @@ mod supervise;
 mod os;
 
 pub use cmd::{Cmd, Exit, Output};
-pub use job::{Job, JobEnd, JobExit, JobSpec, JobState, Stop};
+pub use job::{Durable, Job, JobEnd, JobExit, JobSpec, JobState, Stop, read_json, write_json};
 pub use os::{Interrupts, at_work_in, exec_guarded, sweep};
 pub use supervise::supervise;
 

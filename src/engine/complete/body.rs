@@ -1,7 +1,7 @@
 //! What a pull request says: what was asked, what was done by whom, and what speaks for it. Pure. Words of a model or a
 //! stranger stand as they are only where they can mean nothing to a forge, else in a code span or a block.
 
-use crate::domain::{CheckEnd, CheckReport, FindingKind, Oid, Purpose, Standing, Story, Task, Usage, Verdict};
+use crate::domain::{CheckEnd, CheckReport, Oid, Purpose, Standing, Story, Task, Usage, Verdict};
 use crate::forge::{cell, fence, words};
 use std::collections::BTreeSet;
 
@@ -148,30 +148,12 @@ fn judges(story: &Story) -> String {
         };
         let about: Vec<String> =
             [&finding.subject, &finding.detail].into_iter().filter(|part| !part.is_empty()).map(|part| cell(part, 120)).collect();
-        text += &format!("- {}: {} ({standing}) {}\n", cell(&finding.path, 120), kind_words(finding.kind), about.join(": "));
+        text += &format!("- {}: {} ({standing}) {}\n", cell(&finding.path, 120), finding.kind.words(), about.join(": "));
     }
     if findings.len() > FINDINGS_MAX {
         text += &format!("- … and {} more\n", findings.len() - FINDINGS_MAX);
     }
     if text.is_empty() { text } else { format!("\n### Changes to what decides the gate\n\n{text}") }
-}
-
-fn kind_words(kind: FindingKind) -> &'static str {
-    match kind {
-        FindingKind::JudgeChanged => "changed",
-        FindingKind::JudgeRemoved => "removed",
-        FindingKind::TestRemoved => "test removed",
-        FindingKind::TestSkipped => "test skipped",
-        FindingKind::ExpectedToFail => "test expected to fail",
-        FindingKind::TestsNarrowed => "only some tests run",
-        FindingKind::CasesRemoved => "cases removed",
-        FindingKind::AssertionRemoved => "assertion removed",
-        FindingKind::AssertionWeakened => "assertion weakened",
-        FindingKind::ExpectationChanged => "another value expected",
-        FindingKind::LimitRaised => "limit raised",
-        FindingKind::SnapshotRewritten => "snapshots rewritten",
-        FindingKind::WrongTree => "may test another tree",
-    }
 }
 
 fn result(check: &CheckReport) -> String {
